@@ -161,6 +161,7 @@ bool file_write(const char *path, const void *bytes, size_t length, mode_t mode,
     return file_write_owned(path, bytes, length, mode, NOBODY_CHOSEN, err);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): six, as few as it takes. */
 bool file_write_owned(const char *path, const void *bytes, size_t length, mode_t mode, uid_t uid,
                       struct error *err)
 {
@@ -346,24 +347,27 @@ static bool is_same_file(int fd, const char *path)
            held.st_ino == named.st_ino;
 }
 
+/* False with errno. */
+static bool take_lock(int fd, bool wait)
+{
+    int failed = 0;
+
+    do
+        failed = flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB);
+    while (failed != 0 && errno == EINTR);
+    return failed == 0;
+}
+
 int file_lock(const char *path, bool wait, struct error *err)
 {
     for (;;) {
         autoclose int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd < 0) {
-            error_errno(err, "cannot open '%s'", path);
-            return -1;
-        }
-
-        int failed = 0;
-        do
-            failed = flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB);
-        while (failed != 0 && errno == EINTR);
-        if (failed != 0 && errno == EWOULDBLOCK) {
+        bool locked = fd >= 0 && take_lock(fd, wait);
+        if (!locked && errno == EWOULDBLOCK) {
             error_set(err, ERROR_BUSY, "somebody else holds the lock '%s'", path);
             return -1;
         }
-        if (failed != 0) {
+        if (!locked) {
             error_errno(err, "cannot lock '%s'", path);
             return -1;
         }

@@ -137,6 +137,17 @@ static bool replace_standard(const struct run *run)
            close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
 }
 
+/* POSIX could not say const here for the sake of old compilers; nobody writes. */
+static char **without_const(const char *const *strings)
+{
+    union {
+        const char *const *given;
+        char **wanted;
+    } both = { .given = strings };
+
+    return both.wanted;
+}
+
 /* The child, between fork and exec: only what is safe there, because we may have threads. */
 static _Noreturn void become_program(const struct run *run, pid_t parent)
 {
@@ -151,8 +162,8 @@ static _Noreturn void become_program(const struct run *run, pid_t parent)
         _exit(NOT_STARTED);
 
     if (replace_standard(run) && (options->folder == NULL || chdir(options->folder) == 0)) {
-        environ = (char **)(uintptr_t)(options->env != NULL ? options->env : plain_env);
-        execvp(run->argv[0], (char *const *)(uintptr_t)run->argv);
+        environ = without_const(options->env != NULL ? options->env : plain_env);
+        execvp(run->argv[0], without_const(run->argv));
     }
 
     number = errno;

@@ -23,6 +23,11 @@ static bool run(const char *line, const struct process_options *options,
     return process_run(argv, options, result, err);
 }
 
+static pid_t printed_pid(const struct process_result *result)
+{
+    return (pid_t)strtol(result->output.bytes, NULL, 10);
+}
+
 static void test_program_gets_input_and_gives_both_outputs_and_status(void **unused)
 {
     struct error err = { 0 };
@@ -96,7 +101,7 @@ static void test_program_that_takes_too_long_is_killed_with_its_children(void **
     assert_false(run("sleep 60 & echo $!; wait", &options, &result, &err));
     assert_true(process_clock_s() - before_s < 5);
     assert_string_equal(err.message, "'sh' was stopped after 1 s");
-    if (process_find(atoi(result.output.bytes), &child))
+    if (process_find(printed_pid(&result), &child))
         assert_true(process_wait_end(&child, 2000));
 }
 
@@ -144,7 +149,7 @@ static void test_server_left_behind_does_not_hold_us(void **unused)
     (void)unused;
     assert_true(run("sleep 60 & echo $!", NULL, &result, &err));
     assert_true(process_clock_s() - before_s < 5);
-    assert_true(process_find(atoi(result.output.bytes), &server));
+    assert_true(process_find(printed_pid(&result), &server));
     assert_true(process_lives(&server));
     assert_false(process_wait_end(&server, 50));
     assert_true(process_signal(&server, SIGKILL, &err));

@@ -71,10 +71,10 @@ static void test_last_lines_point_into_the_text(void **unused)
     assert_string_equal(text_last_lines(text, 0), "");
 }
 
-static void assert_before(const char *one, const char *other)
+static void assert_before(const char *low, const char *high)
 {
-    if (text_compare_versions(one, other) >= 0 || text_compare_versions(other, one) <= 0)
-        fail_msg("'%s' should be before '%s'", one, other);
+    if (text_compare_versions(low, high) >= 0 || text_compare_versions(high, low) <= 0)
+        fail_msg("'%s' should be before '%s'", low, high);
 }
 
 static void test_versions_are_ordered_as_debian_does(void **unused)

@@ -4,12 +4,13 @@
 #ifndef DBGUEST_TESTS_UNIT_H
 #define DBGUEST_TESTS_UNIT_H
 
-/* clang-format off: cmocka.h wants the others first. */
-#include <cmocka.h>
+/* cmocka.h wants the others before it. */
+/* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmocka.h>
 /* clang-format on */
 
 #include <stdlib.h>
