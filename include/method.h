@@ -35,6 +35,7 @@ enum param_flags {
     PARAM_REQUIRED = 1,
     PARAM_POSITIONAL = 2, /* may stand without its option's name although it is optional */
     PARAM_SECRET = 4,     /* never on a disk, a command line or a log */
+    PARAM_MADE = 16,      /* a secret that the daemon makes when it is missing, and answers once */
     PARAM_NEW = 8,        /* names what is to be made: nothing to complete, nothing to find */
 };
 
@@ -93,7 +94,9 @@ struct method {
     const char *rows;           /* of a list: "users" */
     const char *columns;        /* of a list: the fields shown, in order, by spaces */
     const char *leaves;         /* of a list: which columns go first when it is narrow */
-    const char *success;        /* one sentence for people, "{name}" being result or parameter */
+    /* One sentence for people, "{name}" being result or parameter; "[one|other]" is one when all
+     * names in it are known, else other (or nothing). "{can}" says what a user may. */
+    const char *success;
     const char *reasons;        /* reasons it may end with besides invalid and internal, by spaces */
     const char *const *examples;/* NULL-ended command lines without "dbguestctl " */
 };
@@ -104,7 +107,13 @@ const struct method *method_find(const char *name);
 /* Its parameters and those every method of its kind has (detach, queue, deadline_s,
  * idempotency_key; limit, marker), one after the other: NULL after the last. */
 const struct param *method_param(const struct method *method, size_t index);
+const struct param *method_find_param(const struct method *method, const char *name);
 bool method_is_job(const struct method *method); /* METHOD_CHANGE */
+/* The parameter that names many objects at once in place of `name` and what belongs to it ("users"),
+ * or NULL. */
+const struct param *method_many(const struct method *method);
+/* The parameter that `confirm` must repeat, or NULL. */
+const struct param *method_confirmed(const struct method *method);
 
 /*
  * Checks params (an object) against the row: types, limits, unknown and missing ones; fills in

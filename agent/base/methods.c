@@ -1,9 +1,8 @@
 /*
  * The table itself. Order is the order of help, completion and docs/protocol.md.
  */
-#include "method.h"
-
 #include "datastore.h"
+#include "method.h"
 
 #define NEEDS(member) offsetof(struct datastore, member)
 #define EXAMPLES(...) ((const char *const[]){ __VA_ARGS__, NULL })
@@ -12,51 +11,91 @@
 #define FIELDS(...) ((const struct field[]){ __VA_ARGS__, { 0 } })
 
 /* Parameters that several methods have. */
-#define INSTANCE { .name = "instance", .type = PARAM_INSTANCE, .flags = PARAM_REQUIRED }
+#define INSTANCE                                                                                   \
+    {                                                                                              \
+        .name = "instance", .type = PARAM_INSTANCE, .flags = PARAM_REQUIRED                        \
+    }
 #define NEW_INSTANCE                                                                               \
-    { .name = "instance", .type = PARAM_INSTANCE, .flags = PARAM_REQUIRED | PARAM_NEW }
-#define DATASTORE { .name = "datastore", .type = PARAM_DATASTORE, .flags = PARAM_REQUIRED }
-#define VERSION { .name = "version", .type = PARAM_VERSION, .flags = PARAM_REQUIRED }
-#define BACKUP { .name = "backup", .type = PARAM_BACKUP, .flags = PARAM_REQUIRED }
-#define JOB { .name = "job", .type = PARAM_JOB, .flags = PARAM_REQUIRED }
-#define NAME { .name = "name", .type = PARAM_TEXT, .min = 1, .max = 255 }
-#define NEW_NAME { .name = "name", .type = PARAM_TEXT, .flags = PARAM_NEW, .min = 1, .max = 255 }
+    {                                                                                              \
+        .name = "instance", .type = PARAM_INSTANCE, .flags = PARAM_REQUIRED | PARAM_NEW            \
+    }
+#define DATASTORE                                                                                  \
+    {                                                                                              \
+        .name = "datastore", .type = PARAM_DATASTORE, .flags = PARAM_REQUIRED                      \
+    }
+#define VERSION                                                                                    \
+    {                                                                                              \
+        .name = "version", .type = PARAM_VERSION, .flags = PARAM_REQUIRED                          \
+    }
+#define BACKUP                                                                                     \
+    {                                                                                              \
+        .name = "backup", .type = PARAM_BACKUP, .flags = PARAM_REQUIRED                            \
+    }
+#define JOB                                                                                        \
+    {                                                                                              \
+        .name = "job", .type = PARAM_JOB, .flags = PARAM_REQUIRED                                  \
+    }
+#define NAME                                                                                       \
+    {                                                                                              \
+        .name = "name", .type = PARAM_TEXT, .min = 1, .max = 255                                   \
+    }
+#define NEW_NAME                                                                                   \
+    {                                                                                              \
+        .name = "name", .type = PARAM_TEXT, .flags = PARAM_NEW, .min = 1, .max = 255               \
+    }
 #define NEEDED_NAME                                                                                \
-    { .name = "name", .type = PARAM_TEXT, .flags = PARAM_REQUIRED, .min = 1, .max = 255 }
+    {                                                                                              \
+        .name = "name", .type = PARAM_TEXT, .flags = PARAM_REQUIRED, .min = 1, .max = 255          \
+    }
 #define CONFIRM                                                                                    \
-    { .name = "confirm",                                                                           \
-      .type = PARAM_TEXT,                                                                          \
-      .min = 1,                                                                                    \
-      .max = 255,                                                                                  \
-      .help = "the name once more" }
+    {                                                                                              \
+        .name = "confirm", .type = PARAM_TEXT, .min = 1, .max = 255, .help = "the name once more"  \
+    }
 #define PASSWORD                                                                                   \
-    { .name = "password", .type = PARAM_TEXT, .flags = PARAM_SECRET, .min = 1, .max = 512 }
+    {                                                                                              \
+        .name = "password", .type = PARAM_TEXT, .flags = PARAM_SECRET, .min = 1, .max = 512        \
+    }
+#define NEEDED_PASSWORD                                                                            \
+    {                                                                                              \
+        .name = "password", .type = PARAM_TEXT, .flags = PARAM_REQUIRED | PARAM_SECRET, .min = 1,  \
+        .max = 512                                                                                 \
+    }
 #define DATABASES_OF_USER                                                                          \
-    { .name = "databases", .type = PARAM_TEXTS, .max = 1000, .help = "that the user may use" }
+    {                                                                                              \
+        .name = "databases", .type = PARAM_TEXTS, .max = 1000, .help = "that the user may use"     \
+    }
 #define ACCESS                                                                                     \
-    { .name = "access",                                                                            \
-      .type = PARAM_WORD,                                                                          \
-      .words = WORDS("read", "write", "all"),                                                      \
-      .fallback = "\"write\"" }
+    {                                                                                              \
+        .name = "access", .type = PARAM_WORD, .words = WORDS("read", "write", "all"),              \
+        .fallback = "\"write\""                                                                    \
+    }
 #define KEYS                                                                                       \
     { .name = "keys", .type = PARAM_TEXTS, .max = 1000, .help = "Redis: key patterns" },           \
-    { .name = "channels", .type = PARAM_TEXTS, .max = 1000, .help = "Redis: channel patterns" },   \
-    { .name = "categories",                                                                        \
-      .type = PARAM_TEXTS,                                                                         \
-      .max = 100,                                                                                  \
-      .help = "Redis: command categories" }
-#define PORT { .name = "port", .type = PARAM_INT, .min = 1, .max = 65535 }
-#define SETTINGS { .name = "settings", .type = PARAM_SETTINGS, .max = 1000 }
+        { .name = "channels",                                                                      \
+          .type = PARAM_TEXTS,                                                                     \
+          .max = 1000,                                                                             \
+          .help = "Redis: channel patterns" },                                                     \
+    {                                                                                              \
+        .name = "categories", .type = PARAM_TEXTS, .max = 100, .help = "Redis: command categories" \
+    }
+#define PORT                                                                                       \
+    {                                                                                              \
+        .name = "port", .type = PARAM_INT, .min = 1, .max = 65535                                  \
+    }
+#define SETTINGS                                                                                   \
+    {                                                                                              \
+        .name = "settings", .type = PARAM_SETTINGS, .max = 1000                                    \
+    }
 
 /* What many in one call take, one object each. */
 static const struct param name_fields[] = { NEEDED_NAME, { 0 } };
 static const struct param user_fields[] = {
-    NEEDED_NAME, PASSWORD, DATABASES_OF_USER, ACCESS, KEYS, { 0 },
+    NEEDED_NAME, NEEDED_PASSWORD, DATABASES_OF_USER, ACCESS, KEYS, { 0 },
 };
 static const struct param grant_fields[] = {
     NEEDED_NAME, DATABASES_OF_USER, ACCESS, KEYS, { 0 },
 };
-static const struct param password_fields[] = { NEEDED_NAME, PASSWORD, { 0 } };
+static const struct param password_fields[] = { NEEDED_NAME, NEEDED_PASSWORD, { 0 } };
 static const struct param database_fields[] = {
     NEEDED_NAME,
     { .name = "encoding", .type = PARAM_TEXT, .min = 1, .max = 63 },
@@ -64,9 +103,13 @@ static const struct param database_fields[] = {
     { 0 },
 };
 #define MANY_USERS(shape)                                                                          \
-    { .name = "users", .type = PARAM_OBJECTS, .min = 1, .max = 1000, .fields = (shape) }
+    {                                                                                              \
+        .name = "users", .type = PARAM_OBJECTS, .min = 1, .max = 1000, .fields = (shape)           \
+    }
 #define MANY_DATABASES(shape)                                                                      \
-    { .name = "databases", .type = PARAM_OBJECTS, .min = 1, .max = 1000, .fields = (shape) }
+    {                                                                                              \
+        .name = "databases", .type = PARAM_OBJECTS, .min = 1, .max = 1000, .fields = (shape)       \
+    }
 
 static const struct field version_fields[] = {
     { "datastore", "string", NULL },
@@ -196,7 +239,7 @@ const struct method methods[] = {
       .params = PARAMS(NEW_INSTANCE, DATASTORE, VERSION, PORT, SETTINGS,
                        MANY_DATABASES(database_fields), MANY_USERS(user_fields)),
       .result = instance_fields,
-      .success = "{instance} runs {datastore} {version}{port? on port }",
+      .success = "{instance} runs {datastore} {version}[ on port {port}]",
       .reasons = "exists not_found no_space engine busy unsupported",
       .examples = EXAMPLES("instance create main postgresql 15.18+deb12u1 --port 5432",
                            "instance create cache redis 7.0.15+deb12u7 --port 6379 --settings "
@@ -247,10 +290,9 @@ const struct method methods[] = {
       .role = ROLE_OPERATOR,
       .locks = LOCK_X(LOCK_SERVICE),
       .needs = NEEDS(configure),
-      .params = PARAMS(INSTANCE, { .name = "settings",
-                                   .type = PARAM_SETTINGS,
-                                   .flags = PARAM_REQUIRED,
-                                   .max = 1000 }),
+      .params = PARAMS(
+          INSTANCE,
+          { .name = "settings", .type = PARAM_SETTINGS, .flags = PARAM_REQUIRED, .max = 1000 }),
       .result = FIELDS({ "instance", "string", NULL }, { "settings", "object", "all that are set" },
                        { "restart_needed", "array", "those that wait for a restart" }),
       .success = "{instance} is configured",
@@ -261,11 +303,9 @@ const struct method methods[] = {
       .help = "Show the last lines that the engine wrote.",
       .role = ROLE_OPERATOR,
       .timeout_s = 30,
-      .params = PARAMS(INSTANCE, { .name = "lines",
-                                   .type = PARAM_INT,
-                                   .min = 1,
-                                   .max = 10000,
-                                   .fallback = "50" }),
+      .params =
+          PARAMS(INSTANCE,
+                 { .name = "lines", .type = PARAM_INT, .min = 1, .max = 10000, .fallback = "50" }),
       .result = FIELDS({ "lines", "array", "{time, text}" }),
       .reasons = "not_found",
       .examples = EXAMPLES("instance log main", "instance log main --lines 200") },
@@ -294,8 +334,7 @@ const struct method methods[] = {
                        { "method", "string", NULL },
                        { "findings", "array", "{severity, reason, message, hint}" },
                        { "way_back", "string", NULL }, { "needed_bytes", "integer", NULL },
-                       { "free_bytes", "integer", NULL },
-                       { "expected_outage_s", "number", NULL }),
+                       { "free_bytes", "integer", NULL }, { "expected_outage_s", "number", NULL }),
       .reasons = "not_found downgrade incompatible engine",
       .examples = EXAMPLES("instance check-upgrade main", "instance check-upgrade main "
                                                           "15.20+deb12u1") },
@@ -433,21 +472,19 @@ const struct method methods[] = {
       .result = results_fields,
       .success = "database '{name}' of {instance} is there",
       .reasons = "not_found exists partial unsupported engine busy",
-      .examples = EXAMPLES("database create main shop",
-                           "database create main --databases '[{\"name\":\"a\"},{\"name\":\"b\"}]'") },
+      .examples =
+          EXAMPLES("database create main shop",
+                   "database create main --databases '[{\"name\":\"a\"},{\"name\":\"b\"}]'") },
     { .name = "database.drop",
       .help = "Drop a database with all that is in it.",
       .flags = METHOD_CHANGE | METHOD_CONFIRM,
       .role = ROLE_TENANT,
       .locks = LOCK_X(LOCK_CATALOG) | LOCK_SERVICE,
       .needs = NEEDS(database_drop),
-      .params = PARAMS(INSTANCE,
-                       { .name = "name",
-                         .type = PARAM_TEXT,
-                         .flags = PARAM_POSITIONAL,
-                         .min = 1,
-                         .max = 255 },
-                       CONFIRM, MANY_DATABASES(name_fields)),
+      .params = PARAMS(
+          INSTANCE,
+          { .name = "name", .type = PARAM_TEXT, .flags = PARAM_POSITIONAL, .min = 1, .max = 255 },
+          CONFIRM, MANY_DATABASES(name_fields)),
       .result = results_fields,
       .success = "database '{name}' of {instance} is dropped",
       .reasons = "not_found busy partial unsupported engine",
@@ -490,23 +527,21 @@ const struct method methods[] = {
                          .max = 255 },
                        PASSWORD, DATABASES_OF_USER, ACCESS, KEYS, MANY_USERS(user_fields)),
       .result = results_fields,
-      .success = "user '{name}' of {instance} is there",
+      .success = "user '{name}' of {instance} [{can}|is there]",
       .reasons = "not_found exists partial engine busy",
       .examples = EXAMPLES("user create main anna --databases shop --access write",
-                           "user create cache app --keys 'app:*' --categories read write") },
+                           "user create cache app --keys 'app:*' --categories read --categories "
+                           "write") },
     { .name = "user.drop",
       .help = "Drop a user; its sessions end.",
       .flags = METHOD_CHANGE,
       .role = ROLE_TENANT,
       .locks = LOCK_X(LOCK_CATALOG) | LOCK_SERVICE,
       .needs = NEEDS(user_drop),
-      .params = PARAMS(INSTANCE,
-                       { .name = "name",
-                         .type = PARAM_TEXT,
-                         .flags = PARAM_POSITIONAL,
-                         .min = 1,
-                         .max = 255 },
-                       MANY_USERS(name_fields)),
+      .params = PARAMS(
+          INSTANCE,
+          { .name = "name", .type = PARAM_TEXT, .flags = PARAM_POSITIONAL, .min = 1, .max = 255 },
+          MANY_USERS(name_fields)),
       .result = results_fields,
       .success = "user '{name}' of {instance} is dropped",
       .reasons = "not_found partial engine busy",
@@ -517,13 +552,10 @@ const struct method methods[] = {
       .role = ROLE_TENANT,
       .locks = LOCK_X(LOCK_CATALOG) | LOCK_SERVICE,
       .needs = NEEDS(user_grant),
-      .params = PARAMS(INSTANCE,
-                       { .name = "name",
-                         .type = PARAM_TEXT,
-                         .flags = PARAM_POSITIONAL,
-                         .min = 1,
-                         .max = 255 },
-                       DATABASES_OF_USER, ACCESS, KEYS, MANY_USERS(grant_fields)),
+      .params = PARAMS(
+          INSTANCE,
+          { .name = "name", .type = PARAM_TEXT, .flags = PARAM_POSITIONAL, .min = 1, .max = 255 },
+          DATABASES_OF_USER, ACCESS, KEYS, MANY_USERS(grant_fields)),
       .result = results_fields,
       .success = "user '{name}' of {instance} has that access",
       .reasons = "not_found partial engine busy",
@@ -535,13 +567,10 @@ const struct method methods[] = {
       .role = ROLE_TENANT,
       .locks = LOCK_X(LOCK_CATALOG) | LOCK_SERVICE,
       .needs = NEEDS(user_revoke),
-      .params = PARAMS(INSTANCE,
-                       { .name = "name",
-                         .type = PARAM_TEXT,
-                         .flags = PARAM_POSITIONAL,
-                         .min = 1,
-                         .max = 255 },
-                       DATABASES_OF_USER, ACCESS, KEYS, MANY_USERS(grant_fields)),
+      .params = PARAMS(
+          INSTANCE,
+          { .name = "name", .type = PARAM_TEXT, .flags = PARAM_POSITIONAL, .min = 1, .max = 255 },
+          DATABASES_OF_USER, ACCESS, KEYS, MANY_USERS(grant_fields)),
       .result = results_fields,
       .success = "user '{name}' of {instance} has that access no more",
       .reasons = "not_found partial engine busy",
@@ -553,13 +582,10 @@ const struct method methods[] = {
       .role = ROLE_TENANT,
       .locks = LOCK_X(LOCK_CATALOG) | LOCK_SERVICE,
       .needs = NEEDS(user_set_password),
-      .params = PARAMS(INSTANCE,
-                       { .name = "name",
-                         .type = PARAM_TEXT,
-                         .flags = PARAM_POSITIONAL,
-                         .min = 1,
-                         .max = 255 },
-                       PASSWORD, MANY_USERS(password_fields)),
+      .params = PARAMS(
+          INSTANCE,
+          { .name = "name", .type = PARAM_TEXT, .flags = PARAM_POSITIONAL, .min = 1, .max = 255 },
+          PASSWORD, MANY_USERS(password_fields)),
       .result = results_fields,
       .success = "user '{name}' of {instance} has a new password",
       .reasons = "not_found partial engine busy",
@@ -579,7 +605,7 @@ const struct method methods[] = {
                          .max = 255 },
                        PASSWORD),
       .result = results_fields,
-      .success = "user '{name}' of {instance} is there",
+      .success = "user '{name}' of {instance} is '{new_name}' now",
       .reasons = "not_found exists unsupported engine busy",
       .examples = EXAMPLES("user rename main anna anne", "user rename main anna anne --json") },
 
@@ -640,8 +666,8 @@ const struct method methods[] = {
       .params = PARAMS(BACKUP),
       .result = backup_fields,
       .reasons = "not_found",
-      .examples = EXAMPLES("backup show main-20261121-034102",
-                           "backup show main-20261121-034102 --json") },
+      .examples =
+          EXAMPLES("backup show main-20261121-034102", "backup show main-20261121-034102 --json") },
     { .name = "backup.create",
       .help = "Take a backup of a serving instance.",
       .flags = METHOD_CHANGE,
@@ -656,7 +682,7 @@ const struct method methods[] = {
                          .help = "its name, else INSTANCE-YYYYMMDD-HHMMSS" },
                        { .name = "note", .type = PARAM_TEXT, .max = 255 }),
       .result = backup_fields,
-      .success = "backup {backup}: {raw_bytes} -> {size_bytes} in {took_s}",
+      .success = "backup {backup}: {raw_bytes} -> {size_bytes} in {took_s}[, at {position_end}]",
       .reasons = "not_found exists no_space engine unsupported busy cancelled deadline",
       .examples = EXAMPLES("backup create main", "backup create main --note 'before the move'") },
     { .name = "backup.verify",
@@ -668,7 +694,7 @@ const struct method methods[] = {
       .params = PARAMS(BACKUP),
       .result = FIELDS({ "backup", "string", NULL }, { "verified_at", "string", NULL },
                        { "restore_s", "number", NULL }, { "compared", "object", NULL }),
-      .success = "{backup} is good: sums right, restored in {restore_s}",
+      .success = "{backup} is good: sums right, restored in {restore_s}[, {compared} as noted]",
       .reasons = "not_found corrupt no_space engine busy cancelled deadline",
       .examples = EXAMPLES("backup verify main-20261121-034102",
                            "backup verify main-20261121-034102 --detach") },
@@ -679,12 +705,12 @@ const struct method methods[] = {
       .locks = LOCK_BACKUP | LOCK_VERSION | LOCK_NAME_X,
       .needs = NEEDS(restore),
       .status = "BUILD",
-      .params = PARAMS(BACKUP, NEW_INSTANCE, PORT, SETTINGS,
-                       { .name = "version",
-                         .type = PARAM_VERSION,
-                         .help = "else that of the backup" }),
+      .params =
+          PARAMS(BACKUP, NEW_INSTANCE, PORT, SETTINGS,
+                 { .name = "version", .type = PARAM_VERSION, .help = "else that of the backup" }),
       .result = instance_fields,
-      .success = "{instance} runs {datastore} {version}{port? on port } after {took_s}",
+      .success = "{instance} runs {datastore} {version}[ on port {port}] after {took_s}"
+                 "[: {databases} databases of {backup}]",
       .reasons = "not_found exists corrupt incompatible no_space engine busy cancelled deadline",
       .examples = EXAMPLES("backup restore main-20261121-034102 main2 --port 5442",
                            "backup restore main-20261121-034102 main2") },
@@ -777,20 +803,19 @@ const struct method methods[] = {
       .help = "Send events as they come.",
       .flags = METHOD_DAEMON,
       .role = ROLE_MONITOR,
-      .params = PARAMS({ .name = "kinds",
-                         .type = PARAM_WORDS,
-                         .words = WORDS("status", "job", "backup", "heartbeat") },
-                       { .name = "instance", .type = PARAM_INSTANCE },
-                       { .name = "since",
-                         .type = PARAM_OBJECT,
-                         .fields = PARAMS({ .name = "boot_id",
-                                            .type = PARAM_TEXT,
-                                            .flags = PARAM_REQUIRED,
-                                            .max = 64 },
-                                          { .name = "seq",
-                                            .type = PARAM_INT,
-                                            .flags = PARAM_REQUIRED,
-                                            .max = INT64_C(1) << 53 }) }),
+      .params = PARAMS(
+          { .name = "kinds",
+            .type = PARAM_WORDS,
+            .words = WORDS("status", "job", "backup", "heartbeat") },
+          { .name = "instance", .type = PARAM_INSTANCE },
+          { .name = "since",
+            .type = PARAM_OBJECT,
+            .fields = PARAMS(
+                { .name = "boot_id", .type = PARAM_TEXT, .flags = PARAM_REQUIRED, .max = 64 },
+                { .name = "seq",
+                  .type = PARAM_INT,
+                  .flags = PARAM_REQUIRED,
+                  .max = INT64_C(1) << 53 }) }),
       .result = FIELDS({ "boot_id", "string", NULL }, { "seq", "integer", NULL },
                        { "missed", "boolean", "since was too long ago: read the lists again" }),
       .examples = EXAMPLES("watch", "watch --instance main") },
