@@ -54,6 +54,11 @@ struct engine {
     bool scratch;     /* nobody but this job knows it: always detached, never open, no port */
 };
 
+/*
+ * The engine of an instance's or scratch folder: what FOLDER/instance.json says ("name",
+ * "datastore", "user", "uid", "sockets", "port") and where FOLDER/current leads. site is borrowed.
+ */
+struct engine *engine_load(const struct site *site, const char *folder, struct error *err);
 void engine_free(struct engine *engine);
 DEFINE_AUTOPTR(engine, engine_free)
 
@@ -77,6 +82,9 @@ bool engine_write_launch(const struct engine *engine, const struct launch *launc
  * true, which only workers that made the gate themselves may say (C17).
  */
 bool engine_start(const struct engine *engine, bool permit, struct process *out, struct error *err);
+
+/* Whether its unit starts at boot; nothing where there are no units. */
+bool engine_enable(const struct engine *engine, bool enable, struct error *err);
 
 /* The engine's main process, if it runs on this data folder. */
 bool engine_find(const struct engine *engine, struct process *out);

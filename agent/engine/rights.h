@@ -1,0 +1,16 @@
+/* Giving up rights, for good. */
+#ifndef DBGUEST_ENGINE_RIGHTS_H
+#define DBGUEST_ENGINE_RIGHTS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct error;
+
+/*
+ * Becomes uid (gid is the same number) without other groups, capabilities, or a way to get any. A
+ * uid of 0 keeps CAP_DAC_OVERRIDE and nothing else: an engine's folder is closed to others.
+ */
+bool rights_drop(uid_t uid, struct error *err);
+
+#endif

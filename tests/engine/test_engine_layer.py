@@ -1,0 +1,391 @@
+"""The engine layer against a tree of a few programs. Needs root; names begin with the rule played.
+
+DBGUEST_BUILD is the build folder with dbguest-launch and engine_driver.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from engine_tree import Instance
+
+BUILD = pathlib.Path(os.environ.get("DBGUEST_BUILD", "build")).resolve()
+LIBEXEC = BUILD / "agent/engine"
+DRIVER = BUILD / "tests/engine/engine_driver"
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+class Driver:
+    def __init__(self, instance):
+        self.instance = instance
+
+    def argv(self, *args):
+        return [str(DRIVER), str(LIBEXEC), str(self.instance.folder), *map(str, args)]
+
+    def run(self, *args, **options):
+        """What it prints; fails with the reason of the error."""
+        done = subprocess.run(self.argv(*args), stdout=subprocess.PIPE, text=True, timeout=60,
+                              **options)
+        if done.returncode != 0:
+            raise Refused(json.loads(done.stdout.splitlines()[-1]))
+        return done.stdout.strip()
+
+    def start(self, *args):
+        return int(self.run("start", *args))
+
+    def spawn(self, *args, **options):
+        return subprocess.Popen(self.argv(*args), stdout=subprocess.PIPE, text=True, **options)
+
+
+class Refused(Exception):
+    def __init__(self, error):
+        super().__init__(error["message"])
+        self.reason = error["reason"]
+        self.native = error["native"]
+
+
+@contextlib.contextmanager
+def refused(reason):
+    with pytest.raises(Refused) as info:
+        yield info
+    assert info.value.reason == reason, str(info.value)
+
+
+def until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("waited in vain")
+
+
+def lives(pid):
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state.rpartition(")")[2].split()[0] not in "ZX"
+
+
+@pytest.fixture(name="root")
+def make_root():
+    root = pathlib.Path(tempfile.mkdtemp(prefix="engine-"))
+    root.chmod(0o755)
+    yield root
+    shutil.rmtree(root)
+
+
+@pytest.fixture(name="make")
+def make_drivers(root):
+    made = []
+
+    def make(**options):
+        made.append(Driver(Instance(root, **options)))
+        return made[-1]
+
+    yield make
+    for driver in made:
+        for pid in driver.instance.bound_pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(name="driver")
+def make_driver(make):
+    return make()
+
+
+def test_engine_sees_its_tree_and_has_no_rights(make):
+    driver = make(script="id; cat /proc/self/status /proc/self/mounts; ls -l /; touch /x; "
+                  "touch /var/lib/dbguest/data/mine; exec sleep 100")
+    pid = driver.start()
+    until(lambda: (driver.instance.data / "files/mine").exists())
+    log = (driver.instance.folder / "log/engine.log").read_text()
+    uid = driver.instance.uid
+
+    assert f"uid={uid}(faker) gid={uid}(faker) groups={uid}(faker)" in log
+    for line in ["CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1",
+                 "SigIgn:\t0000000000000000", "SigBlk:\t0000000000000000"]:
+        assert line in log
+    assert "cannot touch '/x': Read-only file system" in log
+    assert str(driver.instance.root) not in log.replace(str(driver.instance.tree), "")
+    assert (driver.instance.data / "files/mine").stat().st_uid == uid
+    environment = pathlib.Path(f"/proc/{pid}/environ").read_text().strip("\0").split("\0")
+    names = {word.split("=")[0] for word in environment}
+    assert names - {"PWD"} == {"FAKE", "LANG", "PATH"}  # that one is the shell's
+
+
+def test_engine_has_only_its_lock_open(driver):
+    pid = driver.start()
+    targets = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+
+    assert {pathlib.Path(target).name for target in targets} == {
+        "null", "engine.log", "engine.lock"}
+
+
+def test_start_find_stop_prove(driver):
+    pid = driver.start()
+    assert int(driver.run("find")) == pid
+    assert driver.run("executes", pid) == "yes"
+    assert driver.run("executes", os.getpid()) == "no"
+    with refused("busy"):
+        driver.run("prove")
+
+    driver.run("stop")
+    assert not lives(pid)
+    assert driver.run("find") == "0"
+    driver.run("prove")
+    assert "up" in driver.run("log")
+
+
+def test_start_says_why_it_failed(driver):
+    (driver.instance.tree / "usr/bin/sh").unlink()
+    with refused("internal") as info:
+        driver.start()
+    assert "cannot execute '/bin/sh'" in str(info.value)
+    driver.run("prove")
+
+
+def test_ran_names_the_version_before_it_runs(driver):
+    driver.start()
+    ran = json.loads((driver.instance.data / "ran.json").read_text())
+    assert (ran["datastore"], ran["version"]) == ("fake", "1.0")
+    driver.run("stop")
+
+    driver.instance.add_generation(2, "1.1", Instance.script)
+    shutil.copytree(driver.instance.tree.parent, driver.instance.tree.parent.parent / "1.1",
+                    symlinks=True)
+    driver.instance.use(2)
+    driver.start()
+    assert json.loads((driver.instance.data / "ran.json").read_text())["version"] == "1.1"
+
+
+def test_c12_second_start_on_the_same_data_is_busy(driver):
+    pid = driver.start()
+    with refused("busy"):
+        driver.start()
+    assert int(driver.run("find")) == pid
+
+
+def test_c12_engine_survives_its_starter(driver):
+    starter = driver.spawn("start-and-stay")
+    pid = int(starter.stdout.readline())
+    starter.kill()
+    starter.wait()
+    time.sleep(0.1)
+    assert lives(pid)
+    assert int(driver.run("find")) == pid
+    driver.run("stop")
+
+
+def test_c12_launcher_whose_starter_dies_before_the_go_exits(driver):
+    read, write = os.pipe()
+    launcher = subprocess.Popen(
+        [LIBEXEC / "dbguest-launch", driver.instance.folder, "--go-fd", str(read)],
+        pass_fds=[read], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    os.close(read)
+    assert launcher.stdout.readline() == "locked\n"
+    assert int(driver.run("find")) == launcher.pid
+    os.close(write)
+    assert launcher.wait(10) != 0
+    assert not (driver.instance.data / "ran.json").exists()
+    driver.run("prove")
+
+
+def test_c12_engine_cannot_forge_the_record_in_its_lock(make):
+    driver = make(script="(echo '{}' >&4) || echo refused; (echo '{}' >/proc/self/fd/4) || "
+                  "echo refused; (echo '{}' >&3) || echo refused; exec sleep 100")
+    pid = driver.start()
+    until(lambda: driver.run("log").count("refused") == 3)
+    assert int(driver.run("find")) == pid
+
+
+def test_c12_record_of_a_reused_pid_is_no_engine(driver):
+    boot_id = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    (driver.instance.data / "engine.lock").write_text(json.dumps(
+        {"pid": os.getpid(), "start_time": 1, "boot_id": boot_id}))
+    assert driver.run("find") == "0"
+    driver.run("stop")
+    driver.start()
+
+
+def test_c13_child_left_by_a_dead_engine_is_found_and_ended(make):
+    driver = make(script="setsid sleep 1000 & exec sleep 2000")
+    pid = driver.start()
+    until(lambda: len(driver.instance.bound_pids()) == 2)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not lives(pid))
+
+    assert driver.run("find") == "0"
+    with refused("busy"):
+        driver.run("prove")
+    with refused("busy"):
+        driver.start()
+    driver.run("await")
+    assert not driver.instance.bound_pids()
+    driver.run("prove")
+    driver.start()
+
+
+def test_c13_child_that_let_go_of_the_lock_is_still_in_the_way(make):
+    driver = make(script="for fd in 3 4 5 6; do flock -u $fd; done 2>/dev/null; "
+                  "touch /var/lib/dbguest/data/free; setsid sleep 1000 & exec sleep 2000")
+    pid = driver.start()
+    until((driver.instance.data / "files/free").exists)
+    lock = driver.instance.data / "engine.lock"
+    subprocess.run(["flock", "-n", lock, "true"], check=True)  # so it is free indeed
+
+    assert int(driver.run("find")) == pid
+    with refused("busy"):
+        driver.start()
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not lives(pid))
+    with refused("busy"):
+        driver.start()
+    driver.run("await")
+    driver.run("prove")
+
+
+def test_c13_waiting_never_ends_the_main_process(make):
+    driver = make(script="trap 'sleep 1; exit 0' TERM; while :; do sleep 1 & wait $!; done")
+    pid = driver.start()
+    time.sleep(0.1)
+    os.kill(pid, signal.SIGTERM)
+    waiting = driver.spawn("await")
+    time.sleep(0.5)
+    assert lives(pid)
+    assert waiting.wait(20) == 0
+    assert not lives(pid)
+
+
+def test_c14_lock_file_stays_the_same(driver):
+    driver.start()
+    inode = (driver.instance.data / "engine.lock").stat().st_ino
+    driver.run("stop")
+    driver.start()
+    assert (driver.instance.data / "engine.lock").stat().st_ino == inode
+
+
+def test_c17_closed_refuses_without_permit(driver):
+    closed = driver.instance.folder / "closed"
+    closed.touch()
+    with refused("needs_attention"):
+        driver.start()
+    done = subprocess.run([LIBEXEC / "dbguest-launch", driver.instance.folder], check=False)
+    assert done.returncode == 77
+    assert not driver.instance.bound_pids()
+    driver.start("permit")
+
+
+def test_c17_permit_counts_on_tmpfs_only(driver):
+    launcher = [LIBEXEC / "dbguest-launch", driver.instance.folder]
+    permits = driver.instance.root / "run/permits"
+    permits.mkdir()
+    driver.instance.sockets.mkdir()
+    (driver.instance.folder / "closed").touch()
+    (permits / "main").touch()
+    assert subprocess.run(launcher, check=False).returncode == 77
+
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", permits], check=True)
+    try:
+        (permits / "main").touch()
+        with subprocess.Popen(launcher):
+            until(lambda: driver.run("find") != "0" and driver.instance.bound_pids())
+            driver.run("stop")
+    finally:
+        subprocess.run(["umount", permits], check=True)
+
+
+def test_socket_folder_keeps_the_mode_that_a_gate_gave_it(driver):
+    driver.start()
+    assert driver.instance.sockets.stat().st_mode & 0o777 == 0o755
+    assert driver.instance.sockets.stat().st_uid == driver.instance.uid
+    driver.run("stop")
+    driver.instance.sockets.chmod(0o700)
+    driver.start()
+    assert driver.instance.sockets.stat().st_mode & 0o777 == 0o700
+
+
+def test_tool_runs_in_the_tree_and_returns_what_it_said(driver):
+    uid = driver.instance.uid
+    assert driver.run("tool", "-", "/bin/sh", "-c", "id -u; echo $LANG; echo $$") == (
+        f"{uid}\nC.UTF-8\n2")
+    assert driver.run("tool", "i", "/bin/cat", input="from outside") == "from outside"
+    assert driver.run("tool", "w", "/bin/ls", "/var/lib") == ""
+    status = driver.run("tool", "r", "/bin/cat", "/proc/self/status")
+    assert "CapEff:\t0000000000000002" in status
+    assert "CapBnd:\t0000000000000002" in status
+
+
+def test_tool_that_fails_is_quoted(driver):
+    with refused("engine") as info:
+        driver.run("tool", "-", "/bin/sh", "-c", "echo no luck >&2; exit 3")
+    assert "status 3" in str(info.value)
+    assert info.value.native == "no luck"
+    with refused("engine") as info:
+        driver.run("tool", "-", "/bin/sh", "-c", "kill -9 $$")
+    assert "status 137" in str(info.value)
+    with refused("internal") as info:
+        driver.run("tool", "-", "/bin/nothing")
+    assert "cannot execute '/bin/nothing'" in str(info.value)
+
+
+def test_tool_on_stopped_data_is_busy_while_the_engine_runs(driver):
+    driver.start()
+    with refused("busy"):
+        driver.run("tool", "s", "/bin/id")
+    assert driver.run("tool", "-", "/bin/id", "-un") == "faker"
+    driver.run("stop")
+    assert driver.run("tool", "s", "/bin/id", "-un") == "faker"
+
+
+def test_engine_does_not_start_while_a_tool_is_on_its_data(driver):
+    with driver.spawn("tool", "s", "/bin/sh", "-c", "while test ! -e /var/lib/dbguest/data/end; "
+                      "do sleep 0.1; done") as tool:
+        until(lambda: len(driver.instance.bound_pids()) >= 2)
+        with refused("busy"):
+            driver.start()
+        (driver.instance.data / "files/end").touch()
+        assert tool.wait(10) == 0
+    driver.start()
+
+
+def test_c09_tool_ends_with_what_it_left_behind(driver):
+    driver.run("tool", "s", "/bin/sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & exit 0")
+    assert not driver.instance.bound_pids()
+    driver.run("prove")
+
+
+@pytest.mark.parametrize("flags", ["s", "sr"])
+def test_c09_tool_dies_with_its_worker(driver, flags):
+    worker = driver.spawn("tool", flags, "/bin/sh", "-c",
+                          "setsid sleep 1000 & setsid sh -c 'sleep 1000 & sleep 2000' & wait")
+    until(lambda: len(driver.instance.bound_pids()) >= 5)
+    worker.kill()
+    worker.wait()
+    until(lambda: not driver.instance.bound_pids(), seconds=2)
+    driver.run("prove")
+
+
+def test_tree_path_takes_the_last_version(driver):
+    for version in ["9.6", "13", "15"]:
+        folder = driver.instance.tree / f"usr/lib/fake/{version}/bin"
+        folder.mkdir(parents=True)
+        (folder / "fake").touch()
+    (driver.instance.tree / "usr/lib/fake/16").mkdir()
+    (driver.instance.tree / "usr/bin/alias").symlink_to("/usr/lib/fake/13/bin/fake")
+
+    assert driver.run("path", "usr/bin/none", "usr/lib/fake/*/bin/fake") == (
+        "/usr/lib/fake/15/bin/fake")
+    assert driver.run("path", "usr/bin/alias") == "/usr/bin/alias"
+    assert driver.run("path", "usr/bin/none", "usr/*/none") == "none"
