@@ -1,0 +1,284 @@
+#include "acl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "error.h"
+#include "file.h"
+#include "memory.h"
+#include "redis.h"
+#include "task.h"
+#include "text.h"
+
+void acl_free(struct acl *acl)
+{
+    if (acl == NULL)
+        return;
+    for (size_t i = 0; i < acl->count; i++)
+        free(acl->lines[i]);
+    free(acl->lines);
+    free(acl);
+}
+
+char *acl_name(const char *line)
+{
+    return xstrndup(line, strcspn(line, " "));
+}
+
+static int compare_lines(const void *one, const void *other)
+{
+    autofree char *name = acl_name(*(char *const *)one);
+    autofree char *other_name = acl_name(*(char *const *)other);
+
+    return strcmp(name, other_name);
+}
+
+static void acl_add(struct acl *acl, const char *line, size_t length)
+{
+    if (length <= strlen("user ") || strncmp(line, "user ", strlen("user ")) != 0)
+        return;
+    acl->lines = xrealloc(acl->lines, (acl->count + 1) * sizeof(*acl->lines));
+    acl->lines[acl->count++] = xstrndup(line + strlen("user "), length - strlen("user "));
+}
+
+static void acl_sort(struct acl *acl)
+{
+    if (acl->count > 1)
+        qsort(acl->lines, acl->count, sizeof(*acl->lines), compare_lines);
+}
+
+struct acl *acl_parse(const char *text)
+{
+    struct acl *acl = xcalloc(1, sizeof(*acl));
+
+    for (const char *line = text; *line != '\0'; line += *line == '\n') {
+        size_t length = strcspn(line, "\n");
+        acl_add(acl, line, length > 0 && line[length - 1] == '\r' ? length - 1 : length);
+        line += length;
+    }
+    acl_sort(acl);
+    return acl;
+}
+
+struct acl *acl_fetch(redisContext *db, struct error *err)
+{
+    autoptr(redisReply) reply = ASK(db, err, "ACL", "LIST");
+
+    if (reply == NULL)
+        return NULL;
+    struct acl *acl = xcalloc(1, sizeof(*acl));
+    for (size_t i = 0; i < reply->elements; i++)
+        if (reply->element[i]->str != NULL)
+            acl_add(acl, reply->element[i]->str, (size_t)reply->element[i]->len);
+    acl_sort(acl);
+    return acl;
+}
+
+static char *open_path(const char *conf)
+{
+    return xasprintf("%s/users.open.acl", conf);
+}
+
+static char *loaded_path(const char *conf)
+{
+    return xasprintf("%s/acl/users.acl", conf);
+}
+
+bool acl_gate_closed(const struct engine *engine)
+{
+    autofree char *path = open_path(engine->conf);
+
+    return file_exists(path);
+}
+
+struct acl *acl_read_files(const char *conf, struct error *err)
+{
+    autofree char *open = open_path(conf);
+    autofree char *loaded = loaded_path(conf);
+    const char *path = file_exists(open) ? open : loaded;
+
+    if (!file_exists(path))
+        return acl_parse("");
+    autofree char *text = file_read(path, NULL, err);
+    return text == NULL ? NULL : acl_parse(text);
+}
+
+struct acl *acl_read(const struct engine *engine, redisContext *db, struct error *err)
+{
+    if (db != NULL && !acl_gate_closed(engine))
+        return acl_fetch(db, err);
+    return acl_read_files(engine->conf, err);
+}
+
+const char *acl_find(const struct acl *acl, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (size_t i = 0; i < acl->count; i++)
+        if (strncmp(acl->lines[i], name, length) == 0 &&
+            (acl->lines[i][length] == ' ' || acl->lines[i][length] == '\0'))
+            return acl->lines[i];
+    return NULL;
+}
+
+bool acl_is_ours(const char *name)
+{
+    return strcmp(name, "default") == 0 || strcmp(name, REDIS_AGENT) == 0;
+}
+
+char *acl_next_rule(const char **place)
+{
+    const char *start = *place + strspn(*place, " ");
+    size_t length = strcspn(start, start[0] == '(' ? ")" : " ");
+
+    if (start[0] == '\0')
+        return NULL;
+    length += start[0] == '(' && start[length] == ')';
+    *place = start + length;
+    return xstrndup(start, length);
+}
+
+bool acl_is_login(const char *line)
+{
+    const char *place = line + strcspn(line, " ");
+    bool login = false;
+
+    for (char *rule = acl_next_rule(&place); rule != NULL; rule = acl_next_rule(&place)) {
+        if (strcmp(rule, "on") == 0)
+            login = true;
+        if (strcmp(rule, "off") == 0 || strcmp(rule, "reset") == 0)
+            login = false;
+        free(rule);
+    }
+    return login;
+}
+
+/*
+ * Redis before 6.2 knew no rules for channels: every account had them all. Newer versions take a
+ * line that says nothing as "none", so what was meant is written down.
+ */
+static bool lacks_channels(const char *line)
+{
+    const char *place = line + strcspn(line, " ");
+    bool lacks = true;
+
+    for (char *rule = acl_next_rule(&place); rule != NULL; rule = acl_next_rule(&place)) {
+        if (rule[0] == '&' || strcmp(rule, "allchannels") == 0 ||
+            strcmp(rule, "resetchannels") == 0)
+            lacks = false;
+        free(rule);
+    }
+    return lacks;
+}
+
+static void add_agent(struct text *text, struct task *task, const char *secret)
+{
+    autofree char *hash = password_hash(secret);
+
+    text_add(text, "user default reset\n");
+    text_printf(text, "user " REDIS_AGENT " on %s ~* %s+@all\n", hash,
+                redis_at_least(task, "6.2") ? "&* " : "");
+}
+
+static void add_lines(struct text *text, struct task *task, const struct acl *acl, bool closed)
+{
+    bool channels = redis_at_least(task, "6.2");
+
+    for (size_t i = 0; i < acl->count; i++) {
+        autofree char *name = acl_name(acl->lines[i]);
+        if (acl_is_ours(name))
+            continue;
+        text_printf(text, "user %s%s%s\n", acl->lines[i],
+                    channels && lacks_channels(acl->lines[i]) ? " &*" : "", closed ? " off" : "");
+    }
+}
+
+static bool make_folder(const struct engine *engine, struct error *err)
+{
+    autofree char *folder = xasprintf("%s/acl", engine->conf);
+
+    if (!file_make_folder(folder, 0700, err))
+        return false;
+    if (lchown(folder, engine->uid, (gid_t)engine->uid) != 0)
+        return error_errno(err, "cannot give '%s' to the engine", folder);
+    return true;
+}
+
+static bool write_loaded(struct task *task, const struct acl *acl, bool closed, struct error *err)
+{
+    autofree char *path = loaded_path(task->engine->conf);
+    autofree char *secret = secret_read(task->engine, false, err);
+    autotext struct text text = { 0 };
+
+    if (secret == NULL || !make_folder(task->engine, err))
+        return false;
+    add_agent(&text, task, secret);
+    explicit_bzero(secret, strlen(secret));
+    add_lines(&text, task, acl, closed);
+    return file_write_owned(path, text.bytes, text.length, 0600, task->engine->uid, err);
+}
+
+static bool write_open(struct task *task, const struct acl *acl, struct error *err)
+{
+    autofree char *path = open_path(task->engine->conf);
+    autotext struct text text = { 0 };
+
+    text_add(&text, "");
+    add_lines(&text, task, acl, false);
+    return file_write(path, text.bytes == NULL ? "" : text.bytes, text.length, 0600, err);
+}
+
+bool acl_write_loaded(struct task *task, const struct acl *acl, struct error *err)
+{
+    return write_loaded(task, acl, false, err);
+}
+
+bool acl_write(struct task *task, const struct acl *acl, enum gate gate, struct error *err)
+{
+    autofree char *path = open_path(task->engine->conf);
+
+    if (gate == GATE_OPEN)
+        return write_loaded(task, acl, false, err) && file_remove(path, err);
+    /* The truth first: a users.acl with everybody off must never be taken for it. */
+    return write_open(task, acl, err) && write_loaded(task, acl, true, err);
+}
+
+/* line with the rules "on" and "off" left out and login as said put behind. */
+static char *with_login(const char *line, bool login)
+{
+    const char *place = line + strcspn(line, " ");
+    autofree char *name = acl_name(line);
+    autotext struct text text = { 0 };
+
+    text_printf(&text, "%s %s", name, login ? "on" : "off");
+    for (char *rule = acl_next_rule(&place); rule != NULL; rule = acl_next_rule(&place)) {
+        if (strcmp(rule, "on") != 0 && strcmp(rule, "off") != 0)
+            text_printf(&text, " %s", rule);
+        free(rule);
+    }
+    return steal(text.bytes);
+}
+
+bool acl_note_closed(struct task *task, redisContext *db, const char *name, bool login,
+                     struct error *err)
+{
+    autoptr(acl) before = acl_read(task->engine, NULL, err);
+    autoptr(acl) now = before == NULL ? NULL : acl_fetch(db, err);
+
+    if (now == NULL)
+        return false;
+    for (size_t i = 0; i < now->count; i++) {
+        autofree char *own = acl_name(now->lines[i]);
+        const char *old = acl_find(before, own);
+        bool wanted = old == NULL || acl_is_login(old);
+        char *line =
+            with_login(now->lines[i], name != NULL && strcmp(own, name) == 0 ? login : wanted);
+        free(now->lines[i]);
+        now->lines[i] = line;
+    }
+    return write_open(task, now, err);
+}

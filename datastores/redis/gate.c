@@ -1,0 +1,222 @@
+#include "gate.h"
+
+#include <string.h>
+
+#include "acl.h"
+#include "chosen.h"
+#include "connection.h"
+#include "engine.h"
+#include "error.h"
+#include "file.h"
+#include "json.h"
+#include "memory.h"
+#include "redis.h"
+#include "task.h"
+#include "text.h"
+
+/* While closed; what they are when open follows from conf/ without gate.conf. */
+static const char *const held_settings[] = { "auto-aof-rewrite-percentage", "save" };
+static const char *const held_values[] = { "0", "" };
+
+bool gate_write(struct task *task, enum gate gate, struct error *err)
+{
+    autofree char *path = xasprintf("%s/gate.conf", task->engine->conf);
+    static const char closed[] = "auto-aof-rewrite-percentage 0\nsave \"\"\n";
+
+    return file_write(path, closed, gate == GATE_CLOSED ? sizeof(closed) - 1 : 0, 0644, err);
+}
+
+static bool hold_settings(struct task *task, redisContext *db, enum gate gate, struct error *err)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(held_settings); i++) {
+        autofree char *open = chosen_value(task->engine, held_settings[i]);
+        const char *value = gate == GATE_CLOSED ? held_values[i] : open;
+        if (!connection_set(db, held_settings[i], value, err))
+            return false;
+    }
+    return true;
+}
+
+/* Which sessions are to end: all but the agent's, or those of a name but for one number. */
+struct victims {
+    const char *name; /* or NULL */
+    const char *but;
+};
+
+static bool is_victim(const struct victims *victims, const char *client)
+{
+    if (victims->name == NULL)
+        return strstr(client, " user=" REDIS_AGENT " ") == NULL;
+
+    autofree char *name = xasprintf(" name=%s ", victims->name);
+    autofree char *but = xasprintf("id=%s ", victims->but);
+    return strstr(client, name) != NULL && !text_starts(client, but) &&
+           strstr(client, " user=" REDIS_AGENT " ") != NULL;
+}
+
+/* How many there were, or -1. One that is gone before its turn is no matter. */
+static int kill_sessions(redisContext *db, const struct victims *victims, struct error *err)
+{
+    autoptr(redisReply) clients = ASK(db, err, "CLIENT", "LIST");
+    int count = 0;
+
+    if (clients == NULL)
+        return -1;
+    for (const char *line = clients->str; line != NULL && *line != '\0';) {
+        autofree char *client = xstrndup(line, strcspn(line, "\n"));
+        line += strlen(client);
+        line += *line == '\n';
+        if (!text_starts(client, "id=") || !is_victim(victims, client))
+            continue;
+        autofree char *number = xstrndup(client + strlen("id="), strcspn(client, " ") - 3);
+        SEND(db, "CLIENT", "KILL", "ID", number);
+        count++;
+    }
+    for (int i = 0; i < count; i++) {
+        autoptr(redisReply) killed = connection_read(db, err);
+        if (killed == NULL)
+            return -1;
+    }
+    return count;
+}
+
+/*
+ * Until one look finds none. Whoever connects meanwhile gets in as nobody, since the closed ACL is
+ * in force, and is ended too. Replicas are sessions as well.
+ */
+static bool end_sessions(struct task *task, redisContext *db, const struct victims *victims,
+                         int *ended, struct error *err)
+{
+    int killed = kill_sessions(db, victims, err);
+    int sum = 0;
+
+    for (; killed > 0; killed = kill_sessions(db, victims, err)) {
+        sum += killed;
+        if (!task_goes_on(task, err))
+            return false;
+        task_sleep_ms(task, 1);
+    }
+    if (ended != NULL)
+        *ended = sum;
+    return killed == 0;
+}
+
+/*
+ * Redis 7.0 ends the sender's own connection after ACL LOAD, later versions do not: a new one. What
+ * is in force is looked at: a gate that was only written down is none.
+ */
+static bool load(struct task *task, redisContext **db, enum gate gate, struct error *err)
+{
+    if (!RUN(*db, err, "ACL", "LOAD"))
+        return error_prefix(err, "cannot load the accounts");
+    redisFree(*db);
+    *db = connection_open(task, err);
+
+    autoptr(acl) acl = *db == NULL ? NULL : acl_fetch(*db, err);
+    if (acl == NULL)
+        return false;
+    for (size_t i = 0; gate == GATE_CLOSED && i < acl->count; i++) {
+        autofree char *name = acl_name(acl->lines[i]);
+        if (strcmp(name, REDIS_AGENT) != 0 && acl_is_login(acl->lines[i]))
+            return error_set(err, ERROR_NEEDS_ATTENTION,
+                             "'%s' may log in though the gate of "
+                             "'%s' is closed",
+                             name, task->engine->instance);
+    }
+    return true;
+}
+
+static bool move_running(struct task *task, redisContext **db, enum gate gate, int *ended,
+                         struct error *err)
+{
+    static const struct victims others = { 0 };
+
+    if (gate == GATE_OPEN)
+        return hold_settings(task, *db, gate, err) && load(task, db, gate, err);
+    return load(task, db, gate, err) && hold_settings(task, *db, gate, err) &&
+           end_sessions(task, *db, &others, ended, err);
+}
+
+/* Opening keeps users.open.acl, which says closed, until all of it has worked. */
+static bool move(struct task *task, redisContext **db, enum gate gate, int *ended,
+                 struct error *err)
+{
+    autoptr(acl) acl = acl_read(task->engine, *db, err);
+
+    if (acl == NULL || !gate_write(task, gate, err))
+        return false;
+    if (gate == GATE_CLOSED)
+        return acl_write(task, acl, gate, err) &&
+               (*db == NULL || move_running(task, db, gate, ended, err));
+    return acl_write_loaded(task, acl, err) &&
+           (*db == NULL || move_running(task, db, gate, ended, err)) &&
+           acl_write(task, acl, gate, err);
+}
+
+bool redis_gate(struct task *task, enum gate gate, int *ended, struct error *err)
+{
+    struct process process;
+    bool runs = engine_find(task->engine, &process);
+    autoptr(redisContext) db = runs ? connection_open(task, err) : NULL;
+
+    if (ended != NULL)
+        *ended = 0;
+    if (runs && db == NULL)
+        return false;
+    /* Loading accounts ends sessions in Redis 7.0: an open gate is not opened again. */
+    if (gate == GATE_OPEN && runs && !acl_gate_closed(task->engine))
+        return gate_write(task, gate, err) && hold_settings(task, db, gate, err);
+    return move(task, &db, gate, ended, err);
+}
+
+bool redis_evict(struct task *task, struct error *err)
+{
+    struct process process;
+
+    if (!engine_find(task->engine, &process))
+        return true;
+    autoptr(redisContext) db = connection_open(task, err);
+    autoptr(redisReply) number = db == NULL ? NULL : ASK(db, err, "CLIENT", "ID");
+    if (number == NULL)
+        return false;
+    autofree char *name = xasprintf("dbguest.%s", task->job);
+    autofree char *own = xasprintf("%lld", number->integer);
+    struct victims victims = { .name = name, .but = own };
+    return end_sessions(task, db, &victims, NULL, err);
+}
+
+/* Settings that differ from what a start would give them, so that a start gives them again. */
+static bool keep_settings(struct task *task, redisContext *db, struct error *err)
+{
+    autoptr(json_object) chosen = chosen_read(task->engine->conf, err);
+
+    if (chosen == NULL)
+        return false;
+    struct json_object *kept = json_add_object(chosen, "kept");
+    for (const char *const *name = chosen_kept_names; *name != NULL; name++) {
+        autofree char *value = connection_setting(db, *name, err);
+        struct json_object *memory = json_get(json_get(chosen, "memory"), *name);
+        autofree char *given = memory == NULL ? NULL : chosen_text(memory);
+        if (err->reason != ERROR_NONE)
+            return false;
+        if (value == NULL || json_get(json_get(chosen, "settings"), *name) != NULL ||
+            (given != NULL && chosen_same(given, value)))
+            continue;
+        json_add_string(kept, *name, value);
+    }
+    return chosen_write(task->engine->conf, chosen, err) &&
+           chosen_write_kept(task->engine->conf, kept, err);
+}
+
+bool redis_keep_memory(struct task *task, struct error *err)
+{
+    autoptr(redisContext) db = connection_open(task, err);
+
+    if (db == NULL || !keep_settings(task, db, err))
+        return false;
+    /* Behind a closed gate the file is the truth already. */
+    if (acl_gate_closed(task->engine))
+        return true;
+    autoptr(acl) acl = acl_fetch(db, err);
+    return acl != NULL && acl_write(task, acl, GATE_OPEN, err);
+}
