@@ -13,8 +13,7 @@ static const char *const supervisors[] = {
     [SUPERVISOR_SYSTEMD] = "systemd",
 };
 
-static bool read_string(struct json_object *object, const char *name, char **out,
-                        struct error *err)
+static bool read_string(struct json_object *object, const char *name, char **out, struct error *err)
 {
     const char *value = NULL;
 

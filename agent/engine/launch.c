@@ -287,7 +287,8 @@ int main(int argc, char **argv)
     struct options options = { .go = -1 };
 
     if (!read_options(argc, argv, &options)) {
-        fprintf(stderr, "usage: dbguest-launch [--stop] FOLDER [--permit] [--scratch] [--go-fd N]\n");
+        fprintf(stderr,
+                "usage: dbguest-launch [--stop] FOLDER [--permit] [--scratch] [--go-fd N]\n");
         return EXIT_USAGE;
     }
     log_name("dbguest-launch");

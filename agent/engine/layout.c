@@ -66,10 +66,10 @@ static bool read_instance(struct engine *engine, struct error *err)
     if (!json_string(instance, "name", &name, err) ||
         !json_string(instance, "datastore", &datastore, err) ||
         !json_string(instance, "user", &user, err) ||
-        !json_string(instance, "sockets", &sockets, err) ||
-        !json_int(instance, "uid", &uid, err))
+        !json_string(instance, "sockets", &sockets, err) || !json_int(instance, "uid", &uid, err))
         return error_prefix(err, "'%s'", path);
-    /* 0 would be root, and -1 means "leave it" to setresuid(2): neither may come to run an engine. */
+    /* 0 would be root, and -1 means "leave it" to setresuid(2): neither may come to run an engine.
+     */
     if (uid <= 0 || uid >= UINT32_MAX || sockets[0] != '/')
         return error_set(err, ERROR_CORRUPT, "'%s' has a uid or sockets that cannot be", path);
 

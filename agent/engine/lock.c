@@ -56,8 +56,8 @@ int lock_take(const char *data, struct error *err)
     autofree char *path = path_of(data);
 
     if (file_is_network(data)) {
-        error_set(err, ERROR_UNSUPPORTED, "'%s' is on a network file system, whose locks do not hold",
-                  data);
+        error_set(err, ERROR_UNSUPPORTED,
+                  "'%s' is on a network file system, whose locks do not hold", data);
         return -1;
     }
     for (int i = 0; i < TRIES; i++) {

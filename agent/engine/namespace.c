@@ -63,8 +63,8 @@ static bool bind_inside(int tree, const char *source, const char *path, unsigned
 
     /* Looked up anew: the first descriptor is of what lies below the mount. */
     autoclose int fd = open_inside(tree, path);
-    if (fd < 0 || (flags != 0 && mount(NULL, target_of(fd).path, NULL,
-                                       MS_REMOUNT | MS_BIND | flags, NULL) != 0))
+    if (fd < 0 || (flags != 0 &&
+                   mount(NULL, target_of(fd).path, NULL, MS_REMOUNT | MS_BIND | flags, NULL) != 0))
         return error_errno(err, "cannot protect '%s' of the version's tree", path);
     return true;
 }
@@ -124,16 +124,16 @@ static bool make_proc(int tree, bool own_pids, struct error *err)
 static bool make_devices(int tree, struct error *err)
 {
     static const char *const nodes[] = { "null", "zero", "full", "random", "urandom", "tty" };
-    static const char *const links[][2] = { { "/proc/self/fd", "fd" },
-                                            { "fd/0", "stdin" },
-                                            { "fd/1", "stdout" },
-                                            { "fd/2", "stderr" } };
+    static const char *const links[][2] = {
+        { "/proc/self/fd", "fd" }, { "fd/0", "stdin" }, { "fd/1", "stdout" }, { "fd/2", "stderr" }
+    };
 
     if (!mount_inside(tree, "tmpfs", "/dev", "mode=755,size=1m", err))
         return false;
     for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
         autofree char *path = xasprintf("/dev/%s", nodes[i]);
-        if (!write_inside(tree, "/dev", nodes[i], "", err) || !bind_inside(tree, path, path, 0, err))
+        if (!write_inside(tree, "/dev", nodes[i], "", err) ||
+            !bind_inside(tree, path, path, 0, err))
             return false;
     }
 
@@ -165,8 +165,7 @@ static bool make_accounts(int tree, const struct view *view, struct error *err)
                                      "%s:x:%u:%u::" ENGINE_DATA ":/bin/sh\n"
                                      "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
                                      view->user, uid, uid);
-    autofree char *groups =
-        xasprintf("root:x:0:\n%s:x:%u:\nnogroup:x:65534:\n", view->user, uid);
+    autofree char *groups = xasprintf("root:x:0:\n%s:x:%u:\nnogroup:x:65534:\n", view->user, uid);
 
     return write_inside(tree, "/run", "passwd", users, err) &&
            write_inside(tree, "/run", "group", groups, err);
@@ -228,8 +227,8 @@ bool namespace_enter(const struct view *view, struct error *err)
 
     umask(0022);
     if (tree < 0 || !make_proc(tree, view->own_pids, err) || !make_devices(tree, err) ||
-        !make_volatile(tree, err) || !make_accounts(tree, view, err) ||
-        !bind_accounts(tree, err) || !bind_host_files(tree, err) ||
+        !make_volatile(tree, err) || !make_accounts(tree, view, err) || !bind_accounts(tree, err) ||
+        !bind_host_files(tree, err) ||
         !bind_folder(tree, view->files, ENGINE_DATA, NO_PROGRAMS, err) ||
         !bind_folder(tree, view->conf, ENGINE_CONF, NO_PROGRAMS, err) ||
         !bind_folder(tree, view->sockets, ENGINE_SOCKETS, NO_PROGRAMS, err) ||

@@ -116,8 +116,8 @@ bool proof_no_holders(const struct engine *engine, struct error *err)
     if (count == 0)
         return true;
     autofree char *name = name_of(pids[0]);
-    return error_set(err, ERROR_BUSY, "process %d (%s)%s has the data in '%s' in use", pids[0], name,
-                     count > 1 ? " and others" : "", engine->data);
+    return error_set(err, ERROR_BUSY, "process %d (%s)%s has the data in '%s' in use", pids[0],
+                     name, count > 1 ? " and others" : "", engine->data);
 }
 
 bool proof_main(const struct engine *engine, struct process *out)
@@ -182,8 +182,9 @@ static bool end_leftovers(const struct engine *engine, struct error *err)
     return true;
 }
 
-bool engine_wait_stopped(const struct engine *engine, bool (*tick)(void *context, struct error *err),
-                         void *context, struct error *err)
+bool engine_wait_stopped(const struct engine *engine,
+                         bool (*tick)(void *context, struct error *err), void *context,
+                         struct error *err)
 {
     const struct timespec between = { .tv_nsec = BETWEEN_LOOKS_NS };
     double next_tick_s = process_clock_s();

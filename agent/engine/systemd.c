@@ -126,8 +126,8 @@ bool systemd_start(const struct engine *engine, bool permit, struct process *out
     if (permit && !give_permit(engine, err))
         return false;
 
-    bool started = systemctl("start", "--no-block", unit, err) &&
-                   await_process(engine, unit, out, err);
+    bool started =
+        systemctl("start", "--no-block", unit, err) && await_process(engine, unit, out, err);
     if (permit && !file_remove(path, &tidying) && started)
         started = (error_move(err, &tidying), false);
     error_clear(&tidying);

@@ -42,9 +42,9 @@ struct run {
 
 static void run_done(struct run *run)
 {
-    int *const fds[] = { &run->nothing,    &run->lock,        &run->lifeline[0], &run->lifeline[1],
-                         &run->trouble[0], &run->trouble[1],  &run->output[0],   &run->output[1],
-                         &run->errors[0],  &run->errors[1],   &run->pidfd };
+    int *const fds[] = { &run->nothing,    &run->lock,       &run->lifeline[0], &run->lifeline[1],
+                         &run->trouble[0], &run->trouble[1], &run->output[0],   &run->output[1],
+                         &run->errors[0],  &run->errors[1],  &run->pidfd };
 
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
         cleanup_close(fds[i]);

@@ -2,12 +2,13 @@
  * The engine layer by hand, for test_engine_layer.py: engine_driver LIBEXEC FOLDER VERB [ARG...].
  * Prints one word on stdout; errors as JSON, with exit status 1.
  */
+#include "engine.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "engine.h"
 #include "error.h"
 #include "json.h"
 #include "site.h"
