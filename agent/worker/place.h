@@ -6,6 +6,7 @@
 #define DBGUEST_PLACE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct datastore;
 struct engine;

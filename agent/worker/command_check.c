@@ -1,0 +1,223 @@
+#include <string.h>
+
+#include "catalogue.h"
+#include "cleanup.h"
+#include "command.h"
+#include "datastore.h"
+#include "engine.h"
+#include "error.h"
+#include "file.h"
+#include "json.h"
+#include "memory.h"
+#include "place.h"
+#include "process.h"
+#include "state.h"
+#include "text.h"
+#include "upgrade_check.h"
+#include "version.h"
+
+#define CONF_BYTES ((uint64_t)64 << 20) /* a generation's conf, journals, logs */
+#define START_GUESS_S 0.5               /* of an engine that never was started here */
+#define STOP_GUESS_S 0.1
+#define PROVE_GUESS_S 0.05
+
+static void add_finding(struct json_object *findings, const char *severity, const char *reason,
+                        const char *message, const char *hint)
+{
+    struct json_object *finding = json_object_new_object();
+
+    json_add_string(finding, "severity", severity);
+    json_add_string(finding, "reason", reason);
+    json_add_string(finding, "message", message);
+    json_add_string(finding, "hint", hint);
+    json_object_array_add(findings, finding);
+}
+
+static bool judge_edge(struct task *task, const char *from, const char *to, struct error *err)
+{
+    const char *reason = NULL;
+
+    switch (task->store->edge(from, to, &reason)) {
+    case EDGE_SAME_FORMAT:
+        return true;
+    case EDGE_DOWNGRADE:
+        error_set(err, ERROR_DOWNGRADE, "'%s' runs %s %s; %s is older%s%s", task->engine->instance,
+                  task->store->name, from, to, reason == NULL ? "" : ": ",
+                  reason == NULL ? "" : reason);
+        return error_hint(err, "restore a backup of that version into a new instance");
+    case EDGE_MIGRATE:
+    case EDGE_NONE:
+        break;
+    }
+    error_set(err, ERROR_INCOMPATIBLE, "%s %s cannot become %s%s%s", task->store->name, from, to,
+              reason == NULL ? "" : ": ", reason == NULL ? "" : reason);
+    return error_hint(err, "dbguestctl version list %s", task->store->name);
+}
+
+static const char *engine_version(struct json_object *manifest)
+{
+    return json_get_string(manifest, "engine_version");
+}
+
+/* The same engine's version in another build may go both ways; otherwise the engine decides. */
+static bool judge(struct task *task, struct json_object *from, struct json_object *to,
+                  struct error *err)
+{
+    return judge_edge(task, engine_version(from), engine_version(to), err);
+}
+
+/* The newest version present that this one may become; NULL when there is none. */
+static char *newest_allowed(struct task *task, struct json_object *from)
+{
+    autoptr(json_object) versions = json_object_new_array();
+    struct error ignored = { 0 };
+    const char *best = task->engine->version;
+
+    version_list(task->site, task->store->name, versions, &ignored);
+    for (size_t i = 0; i < json_object_array_length(versions); i++) {
+        const char *version =
+            json_get_string(json_object_array_get_idx(versions, i), "version");
+        autoptr(json_object) to =
+            version_find(task->site, task->store->name, version, &ignored);
+
+        error_clear(&ignored);
+        if (to != NULL && text_compare_versions(version, best) > 0 &&
+            judge(task, from, to, &ignored))
+            best = version;
+        error_clear(&ignored);
+    }
+    return best == task->engine->version ? NULL : xstrdup(best);
+}
+
+static struct json_object *find_target(struct task *task, const char *version, struct error *err)
+{
+    struct json_object *target = version_find(task->site, task->store->name, version, err);
+
+    if (target == NULL && err->reason == ERROR_NOT_FOUND)
+        error_hint(err, "version.pull it first: dbguestctl version pull %s apt:SUITE,…",
+                   task->store->name);
+    return target;
+}
+
+/* What every engine trips over. */
+static void find_common(struct task *task, struct json_object *findings)
+{
+    const char *name = task->engine->instance;
+    autofree char *start = xasprintf("dbguestctl instance start %s", name);
+    autofree char *backup = xasprintf("dbguestctl backup create %s", name);
+    autoptr(json_object) newest = catalogue_newest(task->site, name);
+    struct process process;
+
+    if (!engine_find(task->engine, &process))
+        add_finding(findings, "blocker", "not_active", "it does not run", start);
+    if (newest == NULL) {
+        add_finding(findings, "note", "backup_age", "there is no backup", backup);
+        return;
+    }
+    double age_h = (process_time_s() - json_get_double(newest, "created_time")) / 3600;
+    const char *verified = json_get_string(newest, "verified_at");
+    autofree char *message = xasprintf("last good backup is %.0f h old, %s", age_h,
+                                       verified == NULL ? "not verified" : "verified");
+    add_finding(findings, "note", "backup_age", message, NULL);
+}
+
+static void find_space(struct task *task, struct json_object *result, struct json_object *findings)
+{
+    uint64_t free_bytes = file_free_bytes(task->engine->folder);
+
+    json_add_int(result, "needed_bytes", (int64_t)CONF_BYTES);
+    json_add_int(result, "free_bytes", (int64_t)free_bytes);
+    if (free_bytes < CONF_BYTES)
+        add_finding(findings, "blocker", "no_space", "the disk is nearly full",
+                    "dbguestctl version list shows what may be removed");
+}
+
+/* From what stops and starts of this instance took. */
+static double expected_outage_s(struct task *task)
+{
+    struct error ignored = { 0 };
+    autoptr(json_object) facts = place_read(task->site, task->engine->instance, &ignored);
+    double start_s = json_get_double(facts, "start_s");
+    double stop_s = json_get_double(facts, "stop_s");
+
+    error_clear(&ignored);
+    return (start_s > 0 ? start_s : START_GUESS_S) + (stop_s > 0 ? stop_s : STOP_GUESS_S) +
+           PROVE_GUESS_S;
+}
+
+static bool has_blocker(struct json_object *findings)
+{
+    for (size_t i = 0; i < json_object_array_length(findings); i++) {
+        const char *severity =
+            json_get_string(json_object_array_get_idx(findings, i), "severity");
+
+        if (severity != NULL && strcmp(severity, "blocker") == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool examine(struct task *task, struct json_object *target, struct json_object *result,
+                    struct error *err)
+{
+    struct json_object *findings = json_add_array(result, "findings");
+    struct process process;
+
+    json_add_string(result, "method", "same format: stop the old, start the new");
+    json_add_string(result, "way_back", "until commit all as before; both versions accept this data");
+    json_add_double(result, "expected_outage_s", expected_outage_s(task));
+    find_space(task, result, findings);
+    find_common(task, findings);
+    if (task->store->check_upgrade != NULL && engine_find(task->engine, &process) &&
+        !task->store->check_upgrade(task, target, findings, err))
+        return false;
+    json_add_bool(result, "ok", !has_blocker(findings));
+    return true;
+}
+
+bool upgrade_check(struct task *task, const char *version, struct json_object *result,
+                   struct error *err)
+{
+    const char *own = task->engine->version;
+    autoptr(json_object) from = version_find(task->site, task->store->name, own, err);
+    autofree char *newest = NULL;
+
+    if (from == NULL)
+        return false;
+    if (version == NULL)
+        version = newest = newest_allowed(task, from);
+    if (version == NULL) {
+        error_set(err, ERROR_NOT_FOUND, "no version newer than %s that '%s' may become is present",
+                  own, task->engine->instance);
+        return error_hint(err, "dbguestctl version pull %s apt:SUITE,…", task->store->name);
+    }
+    if (strcmp(version, own) == 0)
+        return error_set(err, ERROR_INVALID, "'%s' runs %s already", task->engine->instance, own);
+
+    autoptr(json_object) target = find_target(task, version, err);
+    if (target == NULL || !judge(task, from, target, err))
+        return false;
+    json_add_string(result, "instance", task->engine->instance);
+    json_add_string(result, "version", version);
+    json_add_string(result, "from_version", own);
+    return examine(task, target, result, err);
+}
+
+bool upgrade_check_blockers(struct task *task, struct json_object *result, struct error *err)
+{
+    if (json_get_bool(result, "ok"))
+        return true;
+    error_set(err, ERROR_BLOCKED, "findings keep '%s' from %s", task->engine->instance,
+              json_get_string(result, "version"));
+    error_hint(err, "dbguestctl instance check-upgrade %s %s", task->engine->instance,
+               json_get_string(result, "version"));
+    return error_add(err, "findings", json_copy(json_get(result, "findings")));
+}
+
+bool command_check_upgrade(struct task *task, struct json_object *result, struct error *err)
+{
+    if (task->engine == NULL || place_is_closed(task->engine->folder))
+        return error_set(err, ERROR_NEEDS_ATTENTION, "'%s' is closed until it is recovered",
+                         json_get_string(task->params, "instance"));
+    return upgrade_check(task, json_get_string(task->params, "version"), result, err);
+}

@@ -1,0 +1,73 @@
+/*
+ * instance.delete: one rename takes the instance out of sight; removing what it held is repeated
+ * until it is done.
+ */
+#include "catalogue.h"
+#include "cleanup.h"
+#include "command.h"
+#include "engine.h"
+#include "error.h"
+#include "file.h"
+#include "json.h"
+#include "memory.h"
+#include "operation.h"
+#include "place.h"
+#include "site.h"
+#include "state.h"
+
+static const char *name_of(struct task *task)
+{
+    return json_get_string(task->params, "instance");
+}
+
+static bool close_instance(struct task *task, struct error *err)
+{
+    autofree char *folder = place_folder(task->site, name_of(task));
+
+    /* Nothing may start it again, not even a boot. */
+    return task_keep_fact(task, "wanted", json_object_new_boolean(place_wanted(folder)), err) &&
+           place_close(folder, err) &&
+           (task->engine == NULL || engine_enable(task->engine, false, err));
+}
+
+static bool open_again(struct task *task, struct error *err)
+{
+    autofree char *folder = place_folder(task->site, name_of(task));
+
+    if (task->engine == NULL)
+        return true;
+    if (json_get_bool(task->state->facts, "wanted") &&
+        (!engine_enable(task->engine, true, err) || !command_start_engine(task, err)))
+        return false;
+    return place_reopen(folder, err);
+}
+
+static bool stop_engine(struct task *task, struct error *err)
+{
+    return task->engine == NULL || command_stop_engine(task, true, err);
+}
+
+static bool remove_all(struct task *task, struct error *err)
+{
+    autofree char *folder = place_folder(task->site, name_of(task));
+    autofree char *hidden =
+        xasprintf("%s/instances/.deleted-%s", task->site->state_dir, task->job);
+    autofree char *sockets = xasprintf("%s/%s", task->site->run_dir, name_of(task));
+
+    if (file_exists(folder) && !file_move(folder, hidden, err))
+        return false;
+    json_add_string(task->state->result, "instance", name_of(task));
+    if (json_get(task->state->result, "freed_bytes") == NULL)
+        json_add_int(task->state->result, "freed_bytes", (int64_t)file_tree_bytes(hidden));
+    json_add_int(task->state->result, "backups",
+                 (int64_t)catalogue_count(task->site, name_of(task)));
+    return file_remove_tree(hidden, err) && file_remove_tree(sockets, err);
+}
+
+static const struct step delete_steps[] = {
+    { "close", close_instance, open_again },
+    { "stop", stop_engine, NULL },
+    { 0 },
+};
+
+const struct operation delete_operation = { .steps = delete_steps, .finish = remove_all };

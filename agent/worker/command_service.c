@@ -1,0 +1,173 @@
+/*
+ * Start, stop, restart.
+ */
+#include <signal.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "command.h"
+#include "datastore.h"
+#include "engine.h"
+#include "error.h"
+#include "json.h"
+#include "operation.h"
+#include "place.h"
+#include "process.h"
+#include "state.h"
+
+/* How long starts and stops of this instance take is what predictions are made of. */
+static void remember_time(struct task *task, const char *name, double took_s)
+{
+    struct error ignored = { 0 };
+
+    if (!task->engine->scratch &&
+        !place_set(task->engine->folder, name, json_object_new_double(took_s), &ignored))
+        error_clear(&ignored);
+}
+
+bool command_start_engine(struct task *task, struct error *err)
+{
+    double began = process_clock_s();
+    struct process process;
+    bool ran = engine_find(task->engine, &process);
+
+    if (!task->store->start(task, err))
+        return false;
+    if (!ran)
+        remember_time(task, "start_s", process_clock_s() - began);
+    return true;
+}
+
+bool command_stop_engine(struct task *task, bool immediate, struct error *err)
+{
+    double began = process_clock_s();
+    struct process process;
+
+    if (engine_find(task->engine, &process)) {
+        if (!immediate && task->store->before_stop != NULL && !task->store->before_stop(task, err))
+            return false;
+        if (!task_goes_on(task, err))
+            return false;
+        began = process_clock_s();
+        task->state->too_late = true;
+        if (!engine_signal_stop(task->engine, immediate, err))
+            return false;
+    }
+    if (!engine_wait_stopped(task->engine, NULL, NULL, err))
+        return false;
+    if (!immediate)
+        remember_time(task, "stop_s", process_clock_s() - began);
+    return true;
+}
+
+static void fill_status(struct task *task, const char *status)
+{
+    json_add_string(task->state->result, "instance", task->engine->instance);
+    json_add_string(task->state->result, "status", status);
+}
+
+/* --- start --- */
+
+static bool start_engine(struct task *task, struct error *err)
+{
+    if (!place_want(task->engine->folder, true, err) ||
+        !task->store->gate(task, GATE_OPEN, NULL, err) || !command_start_engine(task, err))
+        return false;
+    fill_status(task, "ACTIVE");
+    return engine_enable(task->engine, true, err);
+}
+
+static const struct step start_steps[] = {
+    { "start", start_engine, NULL },
+    { 0 },
+};
+const struct operation start_operation = { .steps = start_steps, .resolve = start_engine };
+
+/* --- stop --- */
+
+static bool stop_engine(struct task *task, struct error *err)
+{
+    const char *mode = json_get_string(task->params, "mode");
+    bool immediate = mode != NULL && strcmp(mode, "immediate") == 0;
+    double began = process_clock_s();
+
+    if (!place_want(task->engine->folder, false, err) ||
+        !engine_enable(task->engine, false, err) || !command_stop_engine(task, immediate, err))
+        return false;
+    fill_status(task, "SHUTDOWN");
+    json_add_double(task->state->result, "took_s", process_clock_s() - began);
+    return true;
+}
+
+/* The wish to stop goes with the stop: before the signal it can still be taken back. */
+static bool want_again(struct task *task, struct error *err)
+{
+    struct process process;
+
+    if (!engine_find(task->engine, &process))
+        return true;
+    return place_want(task->engine->folder, true, err) && engine_enable(task->engine, true, err);
+}
+
+static const struct step stop_steps[] = {
+    { "stop", stop_engine, want_again },
+    { 0 },
+};
+const struct operation stop_operation = { .steps = stop_steps, .resolve = stop_engine };
+
+/* --- restart --- */
+
+static bool settle_engine(struct task *task, struct error *err)
+{
+    struct process process;
+
+    if (!engine_find(task->engine, &process))
+        return true;
+    autoptr(json_object) record = process_to_json(&process);
+    if (!task_keep_fact(task, "process", json_object_get(record), err))
+        return false;
+    return task->store->settle == NULL || task->store->settle(task, err);
+}
+
+static bool unsettle_engine(struct task *task, struct error *err)
+{
+    return task->store->unsettle == NULL || task->store->unsettle(task, err);
+}
+
+static bool stop_for_restart(struct task *task, struct error *err)
+{
+    return task_keep_fact(task, "stopped_at", json_object_new_double(process_clock_s()), err) &&
+           command_stop_engine(task, false, err);
+}
+
+static bool start_again(struct task *task, struct error *err)
+{
+    double stopped_at = json_get_double(task->state->facts, "stopped_at");
+
+    if (!start_engine(task, err))
+        return false;
+    json_add_double(task->state->result, "outage_s", process_clock_s() - stopped_at);
+    return true;
+}
+
+/* A worker died: whatever it had done, the engine runs afterwards. */
+static bool resolve_restart(struct task *task, struct error *err)
+{
+    struct process before;
+    bool ran = process_from_json(task_fact(task, "process"), &before);
+
+    if (!unsettle_engine(task, err) || !start_engine(task, err))
+        return false;
+    if (ran && process_lives(&before))
+        return error_set(err, ERROR_INTERRUPTED, "'%s' was not restarted: the worker died before",
+                         task->engine->instance);
+    return true;
+}
+
+static const struct step restart_steps[] = {
+    { "settle", settle_engine, unsettle_engine },
+    { "stop", stop_for_restart, NULL },
+    { "start", start_again, NULL },
+    { 0 },
+};
+const struct operation restart_operation = { .steps = restart_steps, .resolve = resolve_restart };

@@ -1,0 +1,376 @@
+/*
+ * instance.upgrade of the same format: another tree on the same data. Clients are kept out until all
+ * of it has worked, so that going back loses nothing of theirs.
+ */
+#include <string.h>
+#include <time.h>
+
+#include "cleanup.h"
+#include "command.h"
+#include "datastore.h"
+#include "engine.h"
+#include "error.h"
+#include "facts.h"
+#include "file.h"
+#include "json.h"
+#include "memory.h"
+#include "operation.h"
+#include "place.h"
+#include "process.h"
+#include "state.h"
+#include "upgrade_check.h"
+
+#define HANG_MS 60000 /* a version that nobody has used yet and that does not stop is ended then */
+
+/* The two generations; only one of them is task->engine at a time. */
+static struct engine *old_engine, *new_engine;
+/* What stood right before the stop, and the process that was proved. */
+static autoptr_json_object facts_before;
+static struct process proved;
+
+static int number_fact(struct task *task, const char *name)
+{
+    return (int)json_get_int(task->state->facts, name);
+}
+
+/* The task's own pointer always names one of ours; work_done() frees a copy of none. */
+static void point(struct task *task, struct engine *engine)
+{
+    task->engine = engine;
+}
+
+static bool open_new(struct task *task, struct error *err)
+{
+    if (new_engine == NULL && number_fact(task, "to") != 0)
+        new_engine = place_engine(task->site, task->store, old_engine->folder,
+                                  number_fact(task, "to"), err);
+    return new_engine != NULL;
+}
+
+/* In a recovery: which generations there are is in the journal. */
+static bool set_engines(struct task *task, struct error *err)
+{
+    int from = number_fact(task, "from");
+
+    if (from == 0) {
+        old_engine = task->engine;
+        return true;
+    }
+    old_engine = place_engine(task->site, task->store, task->engine->folder, from, err);
+    if (old_engine == NULL)
+        return false;
+    engine_free(task->engine);
+    point(task, old_engine);
+
+    autofree char *settings =
+        xasprintf("%s/generations/%d/settings.json", old_engine->folder, number_fact(task, "to"));
+    if (file_exists(settings) && !open_new(task, err))
+        return false;
+    bool used = new_engine != NULL && place_current(old_engine->folder) == new_engine->number;
+    point(task, used ? new_engine : old_engine);
+    return true;
+}
+
+/* --- check --- */
+
+static bool keep_check(struct task *task, struct json_object *check, struct error *err)
+{
+    return task_keep_text(task, "from_version", old_engine->version, err) &&
+           task_keep_text(task, "version", json_get_string(check, "version"), err) &&
+           task_keep_fact(task, "expected_outage_s",
+                          json_copy(json_get(check, "expected_outage_s")), err) &&
+           task_keep_fact(task, "from", json_object_new_int(old_engine->number), err) &&
+           task_keep_fact(task, "to", json_object_new_int(old_engine->number + 1), err);
+}
+
+static void count_findings(struct task *task, struct json_object *findings)
+{
+    static const char *const severities[] = { "blocker", "warning", "note" };
+    int counts[ARRAY_SIZE(severities)] = { 0 };
+
+    for (size_t i = 0; i < json_object_array_length(findings); i++) {
+        const char *severity =
+            json_get_string(json_object_array_get_idx(findings, i), "severity");
+
+        for (size_t k = 0; severity != NULL && k < ARRAY_SIZE(severities); k++)
+            counts[k] += strcmp(severity, severities[k]) == 0;
+    }
+    task_what(task, "%d blockers, %d warnings, %d notes", counts[0], counts[1], counts[2]);
+}
+
+static bool check(struct task *task, struct error *err)
+{
+    autoptr(json_object) result = json_object_new_object();
+    const char *safepoint = json_get_string(task->params, "safepoint");
+
+    if (safepoint != NULL && strcmp(safepoint, "auto") != 0 && strcmp(safepoint, "none") != 0)
+        return error_set(err, ERROR_UNSUPPORTED,
+                         "safepoint '%s' is not made for a step of the same format: both versions "
+                         "accept this data",
+                         safepoint);
+    if (!upgrade_check(task, json_get_string(task->params, "version"), result, err))
+        return false;
+    count_findings(task, json_get(result, "findings"));
+    return upgrade_check_blockers(task, result, err) && keep_check(task, result, err);
+}
+
+/* --- prepare: the new generation, while the old one serves --- */
+
+static bool prepare(struct task *task, struct error *err)
+{
+    autoptr(json_object) settings = place_settings(old_engine);
+
+    if (!place_make_generation(task->site, old_engine->folder, old_engine->datastore,
+                               task_fact_text(task, "version"), number_fact(task, "to"),
+                               place_data_number(old_engine), settings, err) ||
+        !open_new(task, err))
+        return false;
+    point(task, new_engine);
+    bool good = task->store->configure(task, settings, GATE_CLOSED, err) &&
+                (task->store->check_settings == NULL || task->store->check_settings(task, err)) &&
+                file_sync_tree(new_engine->generation, err);
+    point(task, old_engine);
+    return good;
+}
+
+static bool drop_prepared(struct task *task, struct error *err)
+{
+    return place_drop_generation(old_engine->folder, number_fact(task, "to"), err);
+}
+
+/* --- settle, fence, stop --- */
+
+static bool settle(struct task *task, struct error *err)
+{
+    return task->store->settle == NULL || task->store->settle(task, err);
+}
+
+static bool unsettle(struct task *task, struct error *err)
+{
+    return task->store->unsettle == NULL || task->store->unsettle(task, err);
+}
+
+static bool fence(struct task *task, struct error *err)
+{
+    struct json_object *now = json_object_new_double(process_clock_s());
+    int ended = 0;
+
+    if (!place_close(old_engine->folder, err) || !task_keep_fact(task, "fenced_at", now, err) ||
+        (task->store->keep_memory != NULL && !task->store->keep_memory(task, err)) ||
+        !task->store->gate(task, GATE_CLOSED, &ended, err))
+        return false;
+    facts_before = json_object_new_object();
+    if (!task->store->facts(task, facts_before, err))
+        return false;
+    const char *position = json_get_string(facts_before, "position");
+    task_what(task, "closed at %s, %d sessions ended", position == NULL ? "-" : position, ended);
+    return true;
+}
+
+/* Also when the engine died meanwhile: afterwards it serves as before. */
+static bool unfence(struct task *task, struct error *err)
+{
+    point(task, old_engine);
+    return task->store->gate(task, GATE_OPEN, NULL, err) && command_start_engine(task, err) &&
+           task->store->gate(task, GATE_OPEN, NULL, err) && place_reopen(old_engine->folder, err);
+}
+
+static bool stop_old(struct task *task, struct error *err)
+{
+    return command_stop_engine(task, false, err);
+}
+
+static bool start_old(struct task *task, struct error *err)
+{
+    point(task, old_engine);
+    if (!task->store->gate(task, GATE_CLOSED, NULL, err) || !command_start_engine(task, err))
+        return false;
+    task_what(task, "%s runs", old_engine->version);
+    return true;
+}
+
+/* --- safepoint, migrate, use --- */
+
+static bool none_needed(struct task *task, struct error *err)
+{
+    (void)err;
+    task_what(task, "none needed: both versions accept this data");
+    return true;
+}
+
+static bool use_new(struct task *task, struct error *err)
+{
+    point(task, new_engine);
+    if (task->store->carry != NULL && !task->store->carry(task, old_engine, err))
+        return false;
+    return engine_prove_stopped(new_engine, err) &&
+           place_use(new_engine->folder, new_engine->number, err);
+}
+
+static bool use_old(struct task *task, struct error *err)
+{
+    point(task, old_engine);
+    return place_use(old_engine->folder, old_engine->number, err);
+}
+
+/* --- start, prove --- */
+
+static bool start_closed(struct task *task, struct error *err)
+{
+    if (!command_start_engine(task, err))
+        return error_prefix(err, "%s did not start", new_engine->version);
+    task_what(task, "closed");
+    return true;
+}
+
+static bool is_over(void *context, struct error *err)
+{
+    double *ends_at = context;
+
+    return process_clock_s() < *ends_at ||
+           error_set(err, ERROR_ENGINE, "it does not stop");
+}
+
+/* Nobody has used it: when it does not stop by itself it is ended, and the old one recovers. */
+static bool stop_new(struct task *task, struct error *err)
+{
+    double ends_at = process_clock_s() + HANG_MS / 1000.0;
+
+    if (new_engine == NULL && !open_new(task, err))
+        return false;
+    point(task, new_engine);
+    if (!engine_signal_stop(new_engine, false, err))
+        return false;
+    if (engine_wait_stopped(new_engine, is_over, &ends_at, err))
+        return true;
+    error_clear(err);
+    return engine_signal_stop(new_engine, true, err) &&
+           engine_wait_stopped(new_engine, NULL, NULL, err);
+}
+
+/* The process that runs is one of the new tree, and stays the same from here to the opening. */
+static bool prove_process(struct error *err)
+{
+    if (!engine_find(new_engine, &proved))
+        return error_set(err, ERROR_ENGINE, "%s died after its start", new_engine->version);
+    if (!engine_executes_tree(new_engine, &proved))
+        return error_set(err, ERROR_CORRUPT, "the process %d does not execute %s's tree",
+                         (int)proved.pid, new_engine->version);
+    return true;
+}
+
+static bool prove_still(struct error *err)
+{
+    struct process now;
+
+    return (engine_find(new_engine, &now) && now.pid == proved.pid &&
+            now.start_time == proved.start_time) ||
+           error_set(err, ERROR_ENGINE, "%s died while it was being proved", new_engine->version);
+}
+
+/* Looked at again right before commit: whoever is ended now came in while it was shut. */
+static bool prove_closed(struct task *task, struct error *err)
+{
+    int ended = 0;
+
+    if (!task->store->gate(task, GATE_CLOSED, &ended, err))
+        return false;
+    return ended == 0 || error_set(err, ERROR_NEEDS_ATTENTION,
+                                   "%d sessions came in while it was closed", ended);
+}
+
+static bool prove(struct task *task, struct error *err)
+{
+    autoptr(json_object) after = json_object_new_object();
+    autoptr(json_object) counts = json_object_new_object();
+
+    if (!prove_process(err) || !task->store->facts(task, after, err) ||
+        !facts_follow(task, facts_before, after, counts, err) || !prove_closed(task, err) ||
+        !prove_still(err))
+        return false;
+
+    autofree char *summary = facts_summary(counts);
+    task_what(task, "executable, position, %s as before", summary);
+    autoptr(json_object) process = process_to_json(&proved);
+    return task_keep_fact(task, "proved", json_object_get(counts), err) &&
+           task_keep_fact(task, "process", json_object_get(process), err);
+}
+
+/* --- commit is behind: forward --- */
+
+/* In the worker that proved it nothing is left to do; in a recovery it is brought up once more. */
+static bool ready(struct task *task, struct error *err)
+{
+    if (!open_new(task, err))
+        return false;
+    point(task, new_engine);
+    if (!place_use(new_engine->folder, new_engine->number, err) ||
+        !command_start_engine(task, err) || !prove_process(err))
+        return false;
+
+    struct process then;
+    if (process_from_json(task_fact(task, "process"), &then) && !process_lives(&then))
+        task_what(task, "started once more: the proved process is gone");
+    return true;
+}
+
+static void add_stamp(struct json_object *result, const char *name, double time_s)
+{
+    char stamp[32];
+
+    process_stamp_of(time_s, stamp);
+    json_add_string(result, name, stamp);
+}
+
+static void fill_result(struct task *task, double outage_s)
+{
+    struct json_object *result = task->state->result;
+
+    json_add_string(result, "instance", new_engine->instance);
+    json_add_string(result, "version", new_engine->version);
+    json_add_string(result, "from_version", task_fact_text(task, "from_version"));
+    json_add_double(result, "outage_s", outage_s);
+    json_add(result, "expected_outage_s", json_copy(task_fact(task, "expected_outage_s")));
+    json_add(result, "proved", json_copy(task_fact(task, "proved")));
+    json_add(result, "rollback_until", NULL); /* back only before commit: nothing is kept */
+    add_stamp(result, "committed_at", process_time_s());
+}
+
+static bool open_and_tidy(struct task *task, struct error *err)
+{
+    double fenced_at = json_get_double(task->state->facts, "fenced_at");
+    char stamp[32];
+
+    if (!open_new(task, err))
+        return false;
+    point(task, new_engine);
+    if (!command_start_engine(task, err) || !task->store->gate(task, GATE_OPEN, NULL, err))
+        return false;
+    fill_result(task, process_clock_s() - fenced_at);
+    process_stamp(stamp);
+    return place_reopen(new_engine->folder, err) &&
+           place_set(new_engine->folder, "generation_at", json_object_new_string(stamp), err) &&
+           place_tidy(new_engine->folder, new_engine->number, err);
+}
+
+static const struct step upgrade_steps[] = {
+    { "check", check, NULL },
+    { "prepare", prepare, drop_prepared },
+    { "settle", settle, unsettle },
+    { "fence", fence, unfence },
+    { "stop", stop_old, start_old },
+    { "safepoint", none_needed, NULL },
+    { "migrate", none_needed, NULL },
+    { "use", use_new, use_old },
+    { "start", start_closed, stop_new },
+    { "prove", prove, NULL },
+    { 0 },
+};
+
+const struct operation upgrade_operation = {
+    .steps = upgrade_steps,
+    .set = set_engines,
+    .ready = ready,
+    .finish = open_and_tidy,
+    .rolls_back_from = "fence",
+};

@@ -1,0 +1,167 @@
+/*
+ * version.*: the steps of a pull as agent/version has them, and lists.
+ */
+#include <string.h>
+
+#include "cleanup.h"
+#include "command.h"
+#include "error.h"
+#include "json.h"
+#include "operation.h"
+#include "state.h"
+#include "version.h"
+
+/* The pull of this worker: its steps share what they found out. */
+static struct version_pull *pull;
+
+static bool set_pull(struct task *task, struct error *err)
+{
+    if (pull == NULL)
+        pull = version_pull_new(task, err);
+    return pull != NULL;
+}
+
+static bool look(struct task *task, struct error *err)
+{
+    version_sweep(task->site, task->job);
+    return version_pull_look(pull, err);
+}
+
+static bool need_space(struct task *task, struct error *err)
+{
+    (void)task;
+    return version_pull_space(pull, err);
+}
+
+static bool fetch(struct task *task, struct error *err)
+{
+    (void)task;
+    return version_pull_fetch(pull, err);
+}
+
+static bool unpack(struct task *task, struct error *err)
+{
+    (void)task;
+    return version_pull_unpack(pull, err);
+}
+
+static bool verify(struct task *task, struct error *err)
+{
+    (void)task;
+    return version_pull_verify(pull, err);
+}
+
+static bool publish(struct task *task, struct error *err)
+{
+    autoptr(json_object) result = json_object_new_object();
+
+    if (!version_pull_publish(pull, err))
+        return false;
+    version_pull_result(pull, result);
+    return task_keep_fact(task, "result", steal(result), err);
+}
+
+static bool unpublish(struct task *task, struct error *err)
+{
+    (void)task;
+    return version_pull_unpublish(pull, err);
+}
+
+static bool drop(struct task *task, struct error *err)
+{
+    (void)task;
+    return version_pull_drop(pull, err);
+}
+
+static bool finish_pull(struct task *task, struct error *err)
+{
+    struct json_object_iter member;
+
+    json_object_object_foreachC(task_fact(task, "result"), member)
+    {
+        json_add(task->state->result, member.key, json_copy(member.val));
+    }
+    return drop(task, err);
+}
+
+static const struct step pull_steps[] = {
+    { "look", look, NULL },        { "space", need_space, NULL },
+    { "fetch", fetch, drop },      { "unpack", unpack, drop },
+    { "verify", verify, drop },    { "publish", publish, unpublish },
+    { 0 },
+};
+
+const struct operation pull_operation = {
+    .steps = pull_steps,
+    .set = set_pull,
+    .finish = finish_pull,
+};
+
+/* Removing begins with a rename; whoever comes later only has less to do. */
+static bool remove_version(struct task *task, struct error *err)
+{
+    const char *datastore = json_get_string(task->params, "datastore");
+    const char *version = json_get_string(task->params, "version");
+    uint64_t freed_bytes = 0;
+
+    if (!version_remove(task, datastore, version, &freed_bytes, err))
+        return false;
+    json_add_string(task->state->result, "datastore", datastore);
+    json_add_string(task->state->result, "version", version);
+    json_add_int(task->state->result, "freed_bytes", (int64_t)freed_bytes);
+    return true;
+}
+
+static bool check_version(struct task *task, struct error *err)
+{
+    const char *datastore = json_get_string(task->params, "datastore");
+    const char *version = json_get_string(task->params, "version");
+    autoptr(json_object) manifest = version_find(task->site, datastore, version, err);
+
+    return manifest != NULL &&
+           version_check_unused(task->site, datastore, version, task->job, err);
+}
+
+static const struct step remove_steps[] = {
+    { "check", check_version, NULL },
+    { "remove", remove_version, NULL },
+    { 0 },
+};
+
+const struct operation remove_operation = { .steps = remove_steps, .resolve = remove_version };
+
+bool command_version_list(struct task *task, struct json_object *result, struct error *err)
+{
+    const char *marker = json_get_string(task->params, "marker");
+    size_t limit = (size_t)json_get_int(task->params, "limit");
+    autoptr(json_object) all = json_object_new_array();
+    struct json_object *rows = json_add_array(result, "versions");
+    const char *last = NULL;
+    bool passed = marker == NULL;
+
+    if (!version_list(task->site, json_get_string(task->params, "datastore"), all, err))
+        return false;
+    for (size_t i = 0; i < json_object_array_length(all); i++) {
+        struct json_object *row = json_object_array_get_idx(all, i);
+        const char *version = json_get_string(row, "version");
+
+        if (!passed) {
+            passed = strcmp(version, marker) == 0;
+            continue;
+        }
+        if (limit > 0 && json_object_array_length(rows) == limit) {
+            json_add_string(result, "next_marker", last);
+            return true;
+        }
+        json_object_array_add(rows, json_object_get(row));
+        last = version;
+    }
+    json_add(result, "next_marker", NULL);
+    return true;
+}
+
+bool command_version_show(struct task *task, struct json_object *result, struct error *err)
+{
+    return version_show(task, json_get_string(task->params, "datastore"),
+                        json_get_string(task->params, "version"), result, err);
+}
