@@ -1,6 +1,7 @@
 /*
  * The engine layer by hand, for test_engine_layer.py: engine_driver LIBEXEC FOLDER VERB [ARG...].
- * Prints one word on stdout; errors as JSON, with exit status 1.
+ * Prints one word on stdout; errors as JSON, with exit status 1. With ENGINE_DRIVER_UNITS in the
+ * environment engines are units of systemd, with sockets in /run/dbguest.
  */
 #include "engine.h"
 
@@ -104,6 +105,11 @@ static bool run_tool(const struct engine *engine, char **args, struct error *err
     return true;
 }
 
+static bool enable(const struct engine *engine, char **args, struct error *err)
+{
+    return engine_enable(engine, strcmp(args[0], "yes") == 0, err);
+}
+
 static bool show_log(const struct engine *engine, char **args, struct error *err)
 {
     autofree char *tail = engine_log_tail(engine, 5);
@@ -132,11 +138,20 @@ static const struct verb {
     { "find", find },         { "prove", prove },
     { "executes", executes }, { "tool", run_tool },
     { "log", show_log },      { "path", find_path },
+    { "enable", enable },
 };
 
 static bool run(char **argv, struct error *err)
 {
-    const struct site site = { .libexec_dir = argv[1] };
+    static char name[] = "dbguest";
+    static char run_dir[] = "/run/dbguest";
+    const struct site site = {
+        .name = name,
+        .run_dir = run_dir,
+        .libexec_dir = argv[1],
+        .supervisor =
+            getenv("ENGINE_DRIVER_UNITS") != NULL ? SUPERVISOR_SYSTEMD : SUPERVISOR_DETACHED,
+    };
     autoptr(engine) engine = engine_load(&site, argv[2], err);
 
     if (engine == NULL)
