@@ -1,0 +1,23 @@
+/*
+ * What an OCI layout's JSON says. Digests are "sha256:..." throughout.
+ */
+#ifndef DBGUEST_VERSION_OCI_IMAGE_H
+#define DBGUEST_VERSION_OCI_IMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+struct json_object;
+
+/* The JSON of LAYOUT/blobs/sha256/...; NULL with err. */
+struct json_object *oci_read_blob(const char *layout, const char *digest, struct error *err);
+/* The index's member for this machine: its digest, borrowed; NULL when there is none. */
+const char *oci_choose(struct json_object *index);
+uint64_t oci_layers_bytes(struct json_object *manifest);
+/* Makes a layout of folder, whose blobs are there, with one image in it. */
+bool oci_write_index(const char *folder, const char *digest, const char *tag, struct error *err);
+/* {"digest", "user", "env"} of the only image of a layout; the caller owns it. */
+struct json_object *oci_describe(const char *layout, struct error *err);
+
+#endif

@@ -1,0 +1,181 @@
+#include "pull.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "datastore.h"
+#include "engine.h"
+#include "file.h"
+#include "json.h"
+#include "log.h"
+#include "memory.h"
+#include "process.h"
+#include "site.h"
+#include "task.h"
+#include "text.h"
+
+#define PACKAGES_MAX 101
+#define SPACE_MARGIN_BYTES ((uint64_t)32 * 1024 * 1024)
+
+static const struct version_backend *const backends[] = {
+    [VERSION_SOURCE_APT] = &version_apt,
+    [VERSION_SOURCE_OCI] = &version_oci,
+    [VERSION_SOURCE_DIR] = &version_dir,
+};
+
+/* They become arguments and apt's patterns: nothing but plain names, "name=version" at most. */
+static bool is_package(const char *text)
+{
+    return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-:=~_") ==
+               strlen(text) &&
+           strchr("+.-:=~_", text[0]) == NULL;
+}
+
+static bool take_packages(struct version_pull *pull, struct error *err)
+{
+    const char *asked[PACKAGES_MAX + 1] = { 0 };
+    const char *const *names = asked;
+    size_t count = 0;
+
+    if (!json_strings(pull->task->params, "packages", asked, ARRAY_SIZE(asked), err))
+        return false;
+    if (names[0] == NULL && pull->task->store->packages != NULL)
+        names = pull->task->store->packages;
+
+    pull->packages = xcalloc(PACKAGES_MAX + 1, sizeof(char *));
+    for (; names[count] != NULL && count < PACKAGES_MAX; count++) {
+        if (!is_package(names[count]))
+            return error_set(err, ERROR_INVALID, "'%s' is not the name of a package",
+                             names[count]);
+        pull->packages[count] = xstrdup(names[count]);
+    }
+    return true;
+}
+
+static bool take_params(struct version_pull *pull, struct error *err)
+{
+    const char *digest = json_get_string(pull->task->params, "digest");
+    const char *source = NULL;
+
+    pull->digest = xstrdup(digest);
+    return json_string(pull->task->params, "source", &source, err) &&
+           version_source_parse(source, &pull->source, err) && take_packages(pull, err);
+}
+
+struct version_pull *version_pull_new(struct task *task, struct error *err)
+{
+    autoptr(version_pull) pull = xcalloc(1, sizeof(*pull));
+
+    pull->task = task;
+    if (!take_params(pull, err))
+        return NULL;
+    pull->folder = xasprintf("%s/%s", task->site->versions_dir, task->store->name);
+    pull->work = xasprintf("%s/.pull-%s", pull->folder, task->job);
+    pull->part = xasprintf("%s/tree.part", pull->work);
+    pull->tree = xasprintf("%s/version/tree", pull->work);
+    return steal(pull);
+}
+
+void version_pull_free(struct version_pull *pull)
+{
+    if (pull == NULL)
+        return;
+    version_source_done(&pull->source);
+    for (char **package = pull->packages; package != NULL && *package != NULL; package++)
+        free(*package);
+    free(pull->packages);
+    free(pull->digest);
+    free(pull->folder);
+    free(pull->work);
+    free(pull->part);
+    free(pull->tree);
+    json_object_put(pull->manifest);
+    free(pull);
+}
+
+bool version_pull_look(struct version_pull *pull, struct error *err)
+{
+    return file_make_folder(pull->folder, 0755, err) &&
+           file_make_folder(pull->work, 0700, err) && backends[pull->source.kind]->look(pull, err);
+}
+
+/* The largest version that nobody needs, as the way out. */
+static void hint_removable(const struct version_pull *pull, struct error *err)
+{
+    const struct site *site = pull->task->site;
+    autoptr(json_object) rows = json_object_new_array();
+    struct error ignored = { 0 };
+    struct json_object *best = NULL;
+
+    if (version_list(site, NULL, rows, &ignored))
+        for (size_t i = 0; i < json_object_array_length(rows); i++) {
+            struct json_object *row = json_object_array_get_idx(rows, i);
+            if (json_get_string(row, "used_by") == NULL &&
+                (best == NULL ||
+                 json_get_int(row, "size_bytes") > json_get_int(best, "size_bytes")))
+                best = row;
+        }
+    error_clear(&ignored);
+    if (best != NULL)
+        error_hint(err, "dbguestctl version remove %s %s frees %lld MiB",
+                   json_get_string(best, "datastore"), json_get_string(best, "version"),
+                   (long long)json_get_int(best, "size_bytes") / (1024 * 1024));
+}
+
+bool version_pull_space(struct version_pull *pull, struct error *err)
+{
+    autofree char *what = xasprintf("%s from %s", pull->task->store->name, pull->source.text);
+    uint64_t whole = pull->download_bytes + pull->unpacked_bytes;
+    uint64_t there = file_tree_bytes(pull->work);
+    uint64_t needed = (whole > there ? whole - there : 0) + SPACE_MARGIN_BYTES;
+
+    if (!file_need_space(pull->folder, needed, what, err)) {
+        hint_removable(pull, err);
+        return false;
+    }
+    task_what(pull->task, "%llu MiB needed (download, tree), %llu MiB free",
+              (unsigned long long)needed / (1024 * 1024),
+              (unsigned long long)file_free_bytes(pull->folder) / (1024 * 1024));
+    return true;
+}
+
+/* A folder that was being written may have filled the disk: the reason is what counts, not how. */
+bool version_pull_fetch(struct version_pull *pull, struct error *err)
+{
+    if (file_exists(pull->tree))
+        return true;
+    if (!backends[pull->source.kind]->fetch(pull, err)) {
+        if (err->reason == ERROR_NO_SPACE)
+            hint_removable(pull, err);
+        return false;
+    }
+    return true;
+}
+
+static bool unpack(struct version_pull *pull, struct error *err)
+{
+    autofree char *version = pull_folder(pull, "version", err);
+
+    return version != NULL && file_remove_tree(pull->part, err) &&
+           backends[pull->source.kind]->unpack(pull, err) && tree_furnish(pull->part, err) &&
+           file_move(pull->part, pull->tree, err);
+}
+
+bool version_pull_unpack(struct version_pull *pull, struct error *err)
+{
+    if (!file_exists(pull->tree) && !unpack(pull, err)) {
+        if (err->reason == ERROR_NO_SPACE)
+            hint_removable(pull, err);
+        return false;
+    }
+    task_what(pull->task, "%llu MiB",
+              (unsigned long long)file_tree_bytes(pull->tree) / (1024 * 1024));
+    return true;
+}
+
+bool version_pull_drop(struct version_pull *pull, struct error *err)
+{
+    return file_remove_tree(pull->work, err);
+}

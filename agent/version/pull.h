@@ -1,0 +1,78 @@
+/*
+ * A pull on its way, shared by the steps (pull.c) and by what is different for each kind of source.
+ *
+ *     .pull-JOB/version/{tree/, manifest.json}   what is going to be published
+ *     .pull-JOB/tree.part/                       a tree that is being made
+ *     .pull-JOB/{apt/, layout/, tmp/, ...}       the source's own
+ */
+#ifndef DBGUEST_VERSION_PULL_H
+#define DBGUEST_VERSION_PULL_H
+
+#include "error.h"
+#include "version.h"
+
+struct process_result;
+
+/* One row a kind of source. All of them leave alone what an earlier try has done. */
+struct version_backend {
+    /* Sets download_bytes and unpacked_bytes as well as they can be known. */
+    bool (*look)(struct version_pull *pull, struct error *err);
+    bool (*fetch)(struct version_pull *pull, struct error *err);
+    /* Fills the folder `part`, which does not exist yet. */
+    bool (*unpack)(struct version_pull *pull, struct error *err);
+};
+
+extern const struct version_backend version_apt;
+extern const struct version_backend version_oci;
+extern const struct version_backend version_dir;
+
+struct version_pull {
+    struct task *task;
+    struct version_source source;
+    char **packages; /* NULL-ended */
+    char *digest;    /* that the tree must have, or NULL */
+    char *folder;    /* VERSIONS_DIR/DATASTORE */
+    char *work;      /* .../.pull-JOB */
+    char *part;      /* .../.pull-JOB/tree.part */
+    char *tree;      /* .../.pull-JOB/version/tree */
+    uint64_t download_bytes;
+    uint64_t unpacked_bytes;
+    struct json_object *manifest; /* after verify */
+    bool present_before;
+
+    /* Of the running program: what grows meanwhile, up to how much. */
+    const char *growing;
+    uint64_t total_bytes;
+    double next_look_s;
+    double next_tick_s;
+};
+
+/* WORK/NAME, made if missing; NULL with err. */
+char *pull_folder(const struct version_pull *pull, const char *name, struct error *err);
+/*
+ * Runs a program in namespaces of its own, which end with us and take its mounts along, with HOME
+ * and TMPDIR in the working folder. While it runs the size of `growing` (may be NULL) is shown as
+ * progress towards total_bytes. True when it ended by itself; look at result->status.
+ */
+bool pull_run(struct version_pull *pull, const char *const argv[], const char *growing,
+              uint64_t total_bytes, struct process_result *result, struct error *err);
+/* Makes an error of a program that failed: no_space when it says so, else reason; its last words. */
+bool pull_failed(const char *program, const struct process_result *result, enum error_reason reason,
+                 struct error *err);
+/* As in process_run; context is the pull. */
+bool pull_tick(void *pull, struct error *err);
+
+/* The suites' lines for apt's sources.list, from the machine's own configuration. */
+char *apt_sources_lines(struct version_pull *pull, struct error *err);
+
+/* Adds "image": what an image says about how it wants to be run. */
+bool oci_add_image(const struct version_pull *pull, struct json_object *manifest,
+                   struct error *err);
+
+/*
+ * What each tree needs so that an engine can be run in it, whoever made it: mount points, no device
+ * nodes, all of it root's and nothing set-uid. Fails with incompatible when it is no such tree.
+ */
+bool tree_furnish(const char *tree, struct error *err);
+
+#endif
