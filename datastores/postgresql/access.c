@@ -191,18 +191,20 @@ bool postgresql_batch_grant(struct pg_batch *batch, const struct pg_grants *gran
 {
     const struct user *user = &grants->users[index];
 
+    if (!fresh && !postgresql_batch_revoke(batch, grants, index, err))
+        return false;
     for (const char *const *name = user->databases; *name != NULL; name++) {
-        autofree char *group =
-            xasprintf("dbguest.%s.%s", words[user->access], find_oid(grants->databases, *name));
-        char *act = user->access == ACCESS_READ
-                        ? NULL
-                        : pg_format(batch->db, "ALTER ROLE %I IN DATABASE %I SET role = %L",
-                                    user->name, *name, group);
+        autofree char *group = xasprintf("dbguest.%s.%s", words[user->access],
+                                         find_oid(grants->databases, *name));
 
-        if ((!fresh && !postgresql_batch_revoke(batch, grants, index, err)) ||
-            !pg_batch_add(batch, pg_format(batch->db, "GRANT %I TO %I", group, user->name), index,
-                          err) ||
-            (act != NULL && !pg_batch_add(batch, act, index, err)))
+        if (!pg_batch_add(batch, pg_format(batch->db, "GRANT %I TO %I", group, user->name), index,
+                          err))
+            return false;
+        if (user->access != ACCESS_READ &&
+            !pg_batch_add(batch,
+                          pg_format(batch->db, "ALTER ROLE %I IN DATABASE %I SET role = %L",
+                                    user->name, *name, group),
+                          index, err))
             return false;
     }
     return true;

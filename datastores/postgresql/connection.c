@@ -156,7 +156,7 @@ static PGconn *try_connection(struct task *task, const char *user, const char *d
                                    "UTF8",
                                    "disable",
                                    "disable",
-                                   "/dev/null",
+                                   "/dev/null/none",
                                    "",
                                    NULL };
     PGconn *db = PQconnectStartParams(keys, values, 0);

@@ -157,8 +157,11 @@ static bool create_one(struct task *task, PGconn *db, const struct database *dat
         return false;
 
     autofree char *sql = create_sql(db, database);
-    if (!pg_run(task, db, sql, err))
+    if (!pg_run(task, db, sql, err)) {
+        /* Nothing was asked for by name but an encoding or locale. */
+        err->reason = err->reason == ERROR_NOT_FOUND ? ERROR_INVALID : err->reason;
         return error_prefix(err, "cannot create database '%s'", database->name);
+    }
     if (finish_database(task, database->name, err))
         return true;
 

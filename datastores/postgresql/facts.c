@@ -34,8 +34,8 @@ static const char grants_sql[] =
     "  s.setconfig::text FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase"
     "  LEFT JOIN pg_authid r ON r.oid = s.setrole ORDER BY 1";
 static const char settings_sql[] =
-    "SELECT name, setting FROM pg_settings WHERE source = 'configuration file' AND name NOT IN"
-    " ('shared_buffers', 'effective_cache_size', 'maintenance_work_mem') ORDER BY 1";
+    "SELECT name, setting FROM pg_settings WHERE source = 'configuration file'"
+    " AND name NOT IN " PG_FIXED_SETTINGS " ORDER BY 1";
 
 /* In each database: what there is, by kind and name. */
 #define SCHEMAS                                                                                    \

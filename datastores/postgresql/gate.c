@@ -40,14 +40,26 @@ bool postgresql_write_gate(struct task *task, enum gate gate, struct error *err)
     return file_write_owned(path, forms[gate], strlen(forms[gate]), 0640, task->engine->uid, err);
 }
 
+#define FULL_FOR_S 15.0 /* that long somebody may keep the agent itself from a connection */
+
+struct children {
+    struct process *all;
+    size_t count, room;
+};
+
+static void children_done(struct children *children)
+{
+    free(children->all);
+}
+#define autochildren __attribute__((cleanup(children_done)))
+
 /* What /proc/PID/stat says: 0 when it is gone or a zombie. */
-static pid_t parent_of(pid_t pid, uint64_t *start_time)
+static pid_t parent_of(pid_t pid)
 {
     char path[64];
     char line[1024];
     char state = 'X';
     int parent = 0;
-    unsigned long long started = 0;
 
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "re");
@@ -57,29 +69,96 @@ static pid_t parent_of(pid_t pid, uint64_t *start_time)
     fclose(file);
 
     const char *after_name = got ? strrchr(line, ')') : NULL;
-    if (after_name == NULL ||
-        sscanf(after_name,
-               ") %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-               &state, &parent, &started) != 3 ||
-        state == 'Z' || state == 'X')
+    if (after_name == NULL || sscanf(after_name, ") %c %d", &state, &parent) != 2)
         return 0;
-    *start_time = started;
-    return parent;
+    return state == 'Z' || state == 'X' ? 0 : parent;
+}
+
+/* The whole of /proc is read: the kernel's own list of children may leave one out that is there. */
+static bool list_children(const struct process *server, struct children *children,
+                          struct error *err)
+{
+    DIR *folder = opendir("/proc");
+
+    if (folder == NULL)
+        return error_errno(err, "cannot read '/proc'");
+    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+        if (pid <= 0 || parent_of(pid) != server->pid)
+            continue;
+        if (children->count == children->room) {
+            children->room = children->room == 0 ? 64 : children->room * 2;
+            children->all = xrealloc(children->all, children->room * sizeof(*children->all));
+        }
+        if (process_find(pid, &children->all[children->count]))
+            children->count++;
+    }
+    closedir(folder);
+    return true;
+}
+
+/* The process's title, without what fills it up. */
+static char *title_of(pid_t pid)
+{
+    autofree char *path = xasprintf("/proc/%d/cmdline", (int)pid);
+    struct error ignored = { 0 };
+    size_t length = 0;
+    char *title = file_read(path, &length, &ignored);
+
+    error_clear(&ignored);
+    if (title == NULL)
+        return xstrdup("");
+    while (length > 0 && (title[length - 1] == '\0' || title[length - 1] == ' '))
+        title[--length] = '\0';
+    return title;
 }
 
 /* The process that collected statistics until 14 is no session and shows up nowhere. */
 static bool is_collector(pid_t pid)
 {
-    static const char title[] = "postgres: stats collector";
-    autofree char *path = xasprintf("/proc/%d/cmdline", (int)pid);
-    struct error ignored = { 0 };
-    size_t length = 0;
-    autofree char *said = file_read(path, &length, &ignored);
+    autofree char *title = title_of(pid);
 
-    error_clear(&ignored);
-    while (said != NULL && length > 0 && (said[length - 1] == '\0' || said[length - 1] == ' '))
-        length--;
-    return said != NULL && length == strlen(title) && memcmp(said, title, length) == 0;
+    return strcmp(title, "postgres: stats collector") == 0;
+}
+
+/*
+ * Ends connections that have not said a word: such a process still has the server's own title. A
+ * client that holds all there are would keep the agent out.
+ */
+static bool make_room(const struct process *server, struct error *err)
+{
+    autochildren struct children children = { 0 };
+    autofree char *servers = title_of(server->pid);
+
+    if (!list_children(server, &children, err))
+        return false;
+    for (size_t i = 0; i < children.count; i++) {
+        autofree char *title = title_of(children.all[i].pid);
+
+        if (strcmp(title, servers) == 0 && !process_signal(&children.all[i], SIGTERM, err))
+            return false;
+    }
+    return true;
+}
+
+static PGconn *connect_anyhow(struct task *task, const struct process *server, struct error *err)
+{
+    double since = process_clock_s();
+
+    for (;;) {
+        PGconn *db = pg_connect(task, "postgres", err);
+        struct error failure = { 0 };
+
+        if (db != NULL || process_clock_s() - since > FULL_FOR_S || !process_lives(server))
+            return db;
+        if (!make_room(server, &failure) || !task_goes_on(task, &failure)) {
+            error_move(err, &failure);
+            return NULL;
+        }
+        error_clear(err);
+        task_sleep_ms(task, 2);
+    }
 }
 
 static bool is_known(const PGresult *known, pid_t pid)
@@ -100,45 +179,35 @@ static bool is_known(const PGresult *known, pid_t pid)
 static bool end_unknown(struct task *task, PGconn *db, const struct process *server, uint64_t until,
                         int *left, struct error *err)
 {
+    autochildren struct children children = { 0 };
+
+    /* First the children: one that gets known in between is then in the list. */
+    if (!list_children(server, &children, err))
+        return false;
     autoptr(PGresult) known = pg_query(task, db,
                                        "SELECT pid FROM pg_stat_activity WHERE usesysid IS NOT NULL"
                                        " OR backend_type NOT IN ('client backend', 'walsender')",
                                        err);
-    DIR *folder = known == NULL ? NULL : opendir("/proc");
-
-    if (folder == NULL)
-        return known == NULL ? false : error_errno(err, "cannot read '/proc'");
+    if (known == NULL)
+        return false;
 
     *left = 0;
-    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        uint64_t started = 0;
-        struct process process;
+    for (size_t i = 0; i < children.count; i++) {
+        const struct process *child = &children.all[i];
 
-        if (pid <= 0 || parent_of(pid, &started) != server->pid || started > until ||
-            is_known(known, pid) || is_collector(pid))
+        if (child->start_time > until || is_known(known, child->pid) || is_collector(child->pid))
             continue;
         ++*left;
-        if (process_find(pid, &process) && process.start_time == started &&
-            !process_signal(&process, SIGTERM, err)) {
-            closedir(folder);
+        if (!process_signal(child, SIGTERM, err))
             return false;
-        }
     }
-    closedir(folder);
     return true;
 }
 
-/*
- * Waits until a new connection meets the new rules. When the server is too full to say so, because
- * somebody holds all connections without a word, those are ended.
- */
-static bool await_rules(struct task *task, PGconn *db, const struct process *server,
-                        enum pg_answer wanted, struct error *err)
+/* Waits until a new connection meets the new rules. */
+static bool await_rules(struct task *task, const struct process *server, enum pg_answer wanted,
+                        struct error *err)
 {
-    double since = process_clock_s();
-    int left = 0;
-
     for (int sleep_ms = 1;; sleep_ms = sleep_ms < 16 ? sleep_ms * 2 : 20) {
         enum pg_answer answer = pg_ask_gate(task);
 
@@ -146,10 +215,7 @@ static bool await_rules(struct task *task, PGconn *db, const struct process *ser
             return true;
         if (!process_lives(server))
             return error_set(err, ERROR_ENGINE, "the engine ended while its gate moved");
-        if (answer == PG_UNKNOWN && process_clock_s() - since > 0.5 &&
-            !end_unknown(task, db, server, UINT64_MAX, &left, err))
-            return false;
-        if (!task_goes_on(task, err))
+        if ((answer == PG_UNKNOWN && !make_room(server, err)) || !task_goes_on(task, err))
             return false;
         task_sleep_ms(task, sleep_ms);
     }
@@ -184,27 +250,29 @@ static bool end_clients(struct task *task, PGconn *db, const struct process *ser
     return true;
 }
 
+static bool move_gate(struct task *task, enum gate gate, const struct process *server, int *ended,
+                      struct error *err)
+{
+    if (!process_signal(server, SIGHUP, err) ||
+        !await_rules(task, server, gate == GATE_CLOSED ? PG_REJECTED : PG_ASKED, err))
+        return error_prefix(err, "cannot move the gate");
+    if (gate == GATE_OPEN)
+        return true;
+
+    autoptr(PGconn) db = connect_anyhow(task, server, err);
+    if (db == NULL || !end_clients(task, db, server, ended, err))
+        return error_prefix(err, "cannot end the sessions");
+    return true;
+}
+
 bool postgresql_gate(struct task *task, enum gate gate, int *ended, struct error *err)
 {
     struct process server;
     int count = 0;
 
-    if (!postgresql_write_gate(task, gate, err))
+    if (!postgresql_write_gate(task, gate, err) ||
+        (engine_find(task->engine, &server) && !move_gate(task, gate, &server, &count, err)))
         return false;
-    if (engine_find(task->engine, &server)) {
-        autoptr(PGconn) before = pg_connect(task, "postgres", err);
-        enum pg_answer wanted = gate == GATE_CLOSED ? PG_REJECTED : PG_ASKED;
-
-        if (before == NULL || !process_signal(&server, SIGHUP, err) ||
-            !await_rules(task, before, &server, wanted, err))
-            return error_prefix(err, "cannot move the gate");
-        if (gate == GATE_CLOSED) {
-            autoptr(PGconn) after = pg_connect(task, "postgres", err);
-
-            if (after == NULL || !end_clients(task, after, &server, &count, err))
-                return error_prefix(err, "cannot end the sessions");
-        }
-    }
     if (ended != NULL)
         *ended = count;
     return true;

@@ -20,6 +20,13 @@
 #define PG_OWNER "dbguest"
 #define PG_ROOT "root"
 
+/* SQL: names of settings that stand in the configuration because of us, not of the operator. */
+#define PG_FIXED_SETTINGS                                                                          \
+    "('log_destination', 'logging_collector', 'log_timezone', 'log_line_prefix', 'lc_messages',"   \
+    " 'password_encryption', 'superuser_reserved_connections', 'authentication_timeout',"          \
+    " 'hot_standby', 'restore_command', 'fsync', 'full_page_writes', 'shared_buffers',"            \
+    " 'effective_cache_size', 'maintenance_work_mem')"
+
 /* settings.c */
 bool postgresql_configure(struct task *task, struct json_object *settings, enum gate gate,
                           struct error *err);

@@ -252,7 +252,8 @@ static const char status_sql[] =
 static const char settings_sql[] =
     "SELECT name, current_setting(name), pending_restart,"
     " name IN ('shared_buffers', 'effective_cache_size', 'maintenance_work_mem'),"
-    " source = 'configuration file' FROM pg_settings"
+    " source = 'configuration file'"
+    " AND name NOT IN " PG_FIXED_SETTINGS " FROM pg_settings"
     " WHERE source = 'configuration file' OR pending_restart ORDER BY name COLLATE \"C\"";
 
 static bool add_settings(struct task *task, PGconn *db, struct json_object *status,

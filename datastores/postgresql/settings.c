@@ -289,7 +289,6 @@ static const char fixed_settings[] = "log_destination = 'stderr'\n"
                                      "wal_level = replica\n"
                                      "max_wal_senders = 10\n"
                                      "max_replication_slots = 10\n"
-                                     "dynamic_shared_memory_type = posix\n"
                                      "max_connections = 100\n";
 
 static bool write_conf(struct task *task, struct json_object *settings, struct error *err)
@@ -370,7 +369,7 @@ static const char *own_words(const char *line)
     static const char *const levels[] = { "LOG:  ",   "ERROR:  ",  "WARNING:  ",
                                           "FATAL:  ", "DETAIL:  ", "HINT:  " };
 
-    if (strstr(line, "contains errors") != NULL)
+    if (strstr(line, "contains errors") != NULL || strstr(line, "skipping missing") != NULL)
         return NULL;
     for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
         const char *at = strstr(line, levels[i]);
@@ -381,21 +380,24 @@ static const char *own_words(const char *line)
     return text_starts(line, "postgres: ") ? line + strlen("postgres: ") : NULL;
 }
 
+/* Lines that begin with a tab go on with the one before; where our file lies is no help. */
 static bool refuse_settings(const char *said, struct error *err)
 {
     autotext struct text words = { 0 };
     autofree char *lines = xstrdup(said);
     char *rest = NULL;
+    bool taken = false;
 
     text_add(&words, "");
     for (char *line = strtok_r(lines, "\n", &rest); line != NULL;
          line = strtok_r(NULL, "\n", &rest)) {
-        const char *own = own_words(line);
-        char *path = own == NULL ? NULL : strstr(own, " in file \"" ENGINE_CONF);
+        const char *own = *line == '\t' && taken ? line : own_words(line);
+        char *path = own == NULL ? NULL : strstr(line, " in file \"" ENGINE_CONF);
 
         if (path != NULL)
             *path = '\0';
-        if (own != NULL)
+        taken = own != NULL;
+        if (taken)
             text_printf(&words, "%s\n", own);
     }
     error_set(err, ERROR_ENGINE, "the engine does not accept these settings");
