@@ -46,7 +46,8 @@ struct page {
     size_t limit;
 };
 
-/* Whether data of one version may be used by another, judged by the engine's knowledge (5. DESIGN). */
+/* Whether data of one version may be used by another, judged by the engine's knowledge (5. DESIGN).
+ */
 enum edge {
     EDGE_SAME_FORMAT, /* stop the old, start the new; and back as long as the promise holds */
     EDGE_MIGRATE,     /* the data must be given another form first */
@@ -58,9 +59,9 @@ enum gate { GATE_CLOSED, GATE_OPEN };
 
 /* How a stream of a backup is packed: what a person types to unpack it by hand. */
 struct backup_form {
-    const char *file;       /* "data.tar.zst" */
-    const char *by_hand;    /* "zstd -d < %s | tar x": %s is the file */
-    bool packs_itself;      /* the engine's tool compresses: the stream is zstd already */
+    const char *file;    /* "data.tar.zst" */
+    const char *by_hand; /* "zstd -d < %s | tar x": %s is the file */
+    bool packs_itself;   /* the engine's tool compresses: the stream is zstd already */
 };
 
 struct datastore {
@@ -74,7 +75,8 @@ struct datastore {
     /*
      * Asks the programs inside tree what they are and adds to manifest: "engine_version" ("15.18"),
      * and what later decisions need ("libc", "icu", "extensions": [..], "format", ...). Fails with
-     * incompatible when tree does not hold this datastore. task->engine has tree, uid and user only.
+     * incompatible when tree does not hold this datastore. task->engine has tree, uid and user
+     * only.
      */
     bool (*probe)(struct task *task, struct json_object *manifest, struct error *err);
     /* Judges a step between two manifests' engine_version; reason is a sentence, static or NULL. */
@@ -88,7 +90,8 @@ struct datastore {
      */
     bool (*configure)(struct task *task, struct json_object *settings, enum gate gate,
                       struct error *err);
-    /* Makes a new empty data folder in engine->files with the agent's own account and nothing else. */
+    /* Makes a new empty data folder in engine->files with the agent's own account and nothing else.
+     */
     bool (*initialize)(struct task *task, struct error *err);
     /* After configure(): whether the engine's own parser accepts it, in its own words; without
      * touching data. Optional: where there is no such check a failing start tells. */
@@ -99,8 +102,8 @@ struct datastore {
      */
     bool (*start)(struct task *task, struct error *err);
     /*
-     * Makes the coming stop short while clients work (checkpoint and the like), bounded to 2 s where
-     * it gains nothing. Optional.
+     * Makes the coming stop short while clients work (checkpoint and the like), bounded to 2 s
+     * where it gains nothing. Optional.
      */
     bool (*settle)(struct task *task, struct error *err);
     bool (*unsettle)(struct task *task, struct error *err); /* puts back what settle changed */
@@ -118,7 +121,8 @@ struct datastore {
      * they are gone (C10). Every connection of the agent carries the job's name for this.
      */
     bool (*evict)(struct task *task, struct error *err);
-    /* What lives only in memory goes into the generation's conf before the fence (C20). Optional. */
+    /* What lives only in memory goes into the generation's conf before the fence (C20). Optional.
+     */
     bool (*keep_memory)(struct task *task, struct error *err);
     /* Carries what the conf of `from` holds beyond settings (Redis: accounts) into the conf of
      * task->engine, which configure() has written with its gate closed. Neither runs. Optional. */
@@ -137,8 +141,9 @@ struct datastore {
     bool (*reload)(struct task *task, struct json_object *restart_needed, struct error *err);
     /*
      * What must be the same before and after an upgrade or restore: an object of objects, each by
-     * name: "databases", "users", "grants", "objects" (tables, indexes, ...: kind; where cheap rows),
-     * "settings". And "position": text. Deterministic, passwords as stored hashes' digest at most.
+     * name: "databases", "users", "grants", "objects" (tables, indexes, ...: kind; where cheap
+     * rows), "settings". And "position": text. Deterministic, passwords as stored hashes' digest at
+     * most.
      */
     bool (*facts)(struct task *task, struct json_object *facts, struct error *err);
     /* Whether after may follow before; NULL: members are compared one by one. position is compared

@@ -7,9 +7,8 @@
  * What an instance's folder holds (CRASH.md):
  *
  *     instance.json lock closed current -> generations/N
- *     generations/N/{version -> .../VERSION, data -> ../../data/D, conf/, settings.json, launch.json}
- *     data/D/{files/, ran.json, engine.lock}
- *     log/engine.log
+ *     generations/N/{version -> .../VERSION, data -> ../../data/D, conf/, settings.json,
+ * launch.json} data/D/{files/, ran.json, engine.lock} log/engine.log
  *
  * The engine sees, at paths that never change: its tree as /, and
  */
@@ -24,10 +23,10 @@
 #include "cleanup.h"
 #include "process.h"
 
-#define ENGINE_DATA "/var/lib/dbguest/data"   /* data/D/files, its own to write */
-#define ENGINE_CONF "/var/lib/dbguest/conf"   /* generations/N/conf */
-#define ENGINE_WORK "/var/lib/dbguest/work"   /* a tool's extra folder */
-#define ENGINE_SOCKETS "/run/dbguest"         /* RUN_DIR/INSTANCE */
+#define ENGINE_DATA "/var/lib/dbguest/data" /* data/D/files, its own to write */
+#define ENGINE_CONF "/var/lib/dbguest/conf" /* generations/N/conf */
+#define ENGINE_WORK "/var/lib/dbguest/work" /* a tool's extra folder */
+#define ENGINE_SOCKETS "/run/dbguest"       /* RUN_DIR/INSTANCE */
 
 struct error;
 struct json_object;
@@ -97,8 +96,9 @@ bool engine_signal_stop(const struct engine *engine, bool immediate, struct erro
  * a second and ends the waiting by false, with err set; it may be NULL. Never kills the main
  * process.
  */
-bool engine_wait_stopped(const struct engine *engine, bool (*tick)(void *context, struct error *err),
-                         void *context, struct error *err);
+bool engine_wait_stopped(const struct engine *engine,
+                         bool (*tick)(void *context, struct error *err), void *context,
+                         struct error *err);
 /* C13, now. Fails with busy and says who is left. */
 bool engine_prove_stopped(const struct engine *engine, struct error *err);
 /* Whether process executes a file of engine->tree (by device and inode of /proc/PID/exe). */

@@ -1,6 +1,7 @@
 /*
  * The one journal of a job: records that are believed because each carries its checksum, written
- * in place into a preallocated file, so that a full disk cannot keep recovery from writing (C1, C4).
+ * in place into a preallocated file, so that a full disk cannot keep recovery from writing (C1,
+ * C4).
  *
  * On disk: 256 KiB of zeros, overwritten from the start by records
  *
@@ -14,7 +15,8 @@
  *     {"format":1,"job","method","time"}            first
  *     {"begin":"fence","time","facts":{}?}          durable before the step begins
  *     {"done":"fence","time","what":""}
- *     {"facts":{..}}                                what undo will need, when it arises within a step
+ *     {"facts":{..}}                                what undo will need, when it arises within a
+ * step
  *     {"undo":"fence","time"} {"undone":"fence","time"}
  *     {"commit":true,"time"} {"opening":true,"time"}
  *     {"abort":{error},"time"}

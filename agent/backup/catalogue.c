@@ -37,9 +37,9 @@ struct json_object *catalogue_row(const struct site *site, struct json_object *m
 {
     static const char *const listed[] = { "backup",     "instance",    "datastore", "version",
                                           "size_bytes", "verified_at", "restore_s" };
-    static const char *const shown[] = { "raw_bytes",      "took_s",       "note",   "created_at",
-                                         "position_start", "position_end", "sha256", "asked_by",
-                                         "job" };
+    static const char *const shown[] = { "raw_bytes",  "took_s",         "note",
+                                         "created_at", "position_start", "position_end",
+                                         "sha256",     "asked_by",       "job" };
     struct json_object *row = json_object_new_object();
     const char *name = json_get_string(manifest, "backup");
     double age_s = process_time_s() - json_get_double(manifest, "created_time");
@@ -50,8 +50,8 @@ struct json_object *catalogue_row(const struct site *site, struct json_object *m
     if (!all)
         return row;
 
-    autofree char *file = xasprintf("%s/%s/%s", site->backups_dir, name,
-                                    json_get_string(manifest, "file"));
+    autofree char *file =
+        xasprintf("%s/%s/%s", site->backups_dir, name, json_get_string(manifest, "file"));
     for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
         copy_member(row, manifest, shown[i]);
     json_add_string(row, "file", file);

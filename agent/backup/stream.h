@@ -15,9 +15,9 @@ struct error;
 struct stream;
 
 struct stream_result {
-    uint64_t raw_bytes;  /* before compression, as far as it is known: 0 when packed already */
+    uint64_t raw_bytes; /* before compression, as far as it is known: 0 when packed already */
     uint64_t file_bytes;
-    char sha256[65];     /* of the file */
+    char sha256[65]; /* of the file */
 };
 
 /*
@@ -30,7 +30,8 @@ struct stream *stream_to_file(const char *path, bool packed, int level, int *inp
 struct stream *stream_from_file(const char *path, int *output, struct error *err);
 /* Bytes that went through the file so far. */
 uint64_t stream_bytes(const struct stream *stream);
-/* Waits for its end; the file is synced then. Fails with what happened in the thread (no_space, corrupt, …). */
+/* Waits for its end; the file is synced then. Fails with what happened in the thread (no_space,
+ * corrupt, …). */
 bool stream_finish(struct stream *stream, struct stream_result *result, struct error *err);
 /* Gives up if it has not finished; what is there of the file stays. */
 void stream_free(struct stream *stream);

@@ -19,9 +19,9 @@
 struct journal {
     char *path;
     int fd;
-    size_t length;   /* of the records that count */
-    size_t last;     /* where the last one begins */
-    uint32_t chain;  /* its checksum; the next one builds on it */
+    size_t length;  /* of the records that count */
+    size_t last;    /* where the last one begins */
+    uint32_t chain; /* its checksum; the next one builds on it */
     bool suspect;
     struct json_object *records;
 };
@@ -57,7 +57,8 @@ static bool read_hex(const char *bytes, uint32_t *out)
     return true;
 }
 
-/* The record at bytes, whose predecessor's checksum is *chain; NULL when there is none that checks. */
+/* The record at bytes, whose predecessor's checksum is *chain; NULL when there is none that checks.
+ */
 static struct json_object *parse_record(const char *bytes, size_t room, uint32_t *chain,
                                         size_t *length)
 {
@@ -89,8 +90,8 @@ static void parse_records(struct journal *journal, const char *bytes, size_t roo
     journal->records = json_object_new_array();
     for (;;) {
         size_t length = 0;
-        struct json_object *record = parse_record(bytes + journal->length, room - journal->length,
-                                                  &journal->chain, &length);
+        struct json_object *record =
+            parse_record(bytes + journal->length, room - journal->length, &journal->chain, &length);
         if (record == NULL)
             return;
         json_object_array_add(journal->records, record);
@@ -123,7 +124,8 @@ static bool read_whole(struct journal *journal, struct error *err)
     return check_format(journal, err);
 }
 
-/* Writes bytes at an offset and makes them durable as asked; what fails makes the journal suspect. */
+/* Writes bytes at an offset and makes them durable as asked; what fails makes the journal suspect.
+ */
 static bool put(struct journal *journal, const char *bytes, size_t length, size_t offset, bool sync,
                 struct error *err)
 {

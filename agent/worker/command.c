@@ -44,7 +44,9 @@ static const struct command commands[] = {
     { .method = "backup.show", .read = command_backup_show },
     { .method = "backup.create", .operation = &backup_create_operation },
     { .method = "backup.verify", .operation = &backup_verify_operation },
-    { .method = "backup.restore", .operation = &backup_restore_operation, .without_instance = true },
+    { .method = "backup.restore",
+      .operation = &backup_restore_operation,
+      .without_instance = true },
     { .method = "backup.delete", .operation = &backup_delete_operation },
     { 0 },
 };

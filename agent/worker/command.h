@@ -59,8 +59,8 @@ bool command_stop_engine(struct task *task, bool immediate, struct error *err);
 /* The row of an instance, as instance.show gives it; what fails to be found is left out. */
 void command_fill_instance(struct task *task, struct json_object *row, bool all);
 /* Facts before and after must agree as the datastore says; counts them into proved. */
-/* The databases and users of the parameters, made by the datastore; of a new instance. */
-bool command_make_catalog(struct task *task, struct error *err);
+/* What `describe` prints; the exit status. */
+int command_describe(void);
 /* Carries out the job in a folder again, in this process: recover. */
 bool worker_recover_folder(const char *folder, struct error *err);
 

@@ -2,6 +2,8 @@
  * backup.create, backup.delete, and the lists. A backup is made in a folder with a dot before its
  * name and appears by one rename, after all of it is synced.
  */
+#include "command.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +12,6 @@
 
 #include "catalogue.h"
 #include "cleanup.h"
-#include "command.h"
 #include "datastore.h"
 #include "engine.h"
 #include "error.h"
@@ -25,8 +26,8 @@
 #include "state.h"
 #include "stream.h"
 
-#define LEVEL 1             /* zstd's: FLOORS say that more costs half again for a tenth less */
-#define EXPECTED_RATIO 2    /* what is reckoned with before the start */
+#define LEVEL 1          /* zstd's: FLOORS say that more costs half again for a tenth less */
+#define EXPECTED_RATIO 2 /* what is reckoned with before the start */
 
 static struct json_object *manifest; /* grows from step to step */
 
@@ -89,8 +90,8 @@ static void describe(struct task *task, const struct backup_form *form)
     autofree char *folder = catalogue_folder(task->site, task_fact_text(task, "backup"));
     autofree char *file = xasprintf("%s/%s", folder, form->file);
     const char *place = strstr(form->by_hand, "%s");
-    autofree char *by_hand = xasprintf("%.*s%s%s", (int)(place - form->by_hand), form->by_hand,
-                                       file, place + 2);
+    autofree char *by_hand =
+        xasprintf("%.*s%s%s", (int)(place - form->by_hand), form->by_hand, file, place + 2);
     char stamp[32];
 
     process_stamp(stamp);
@@ -200,15 +201,13 @@ static bool unpublish(struct task *task, struct error *err)
 
 static bool fill_result(struct task *task, struct error *err)
 {
-    autoptr(json_object) stored =
-        catalogue_find(task->site, task_fact_text(task, "backup"), err);
+    autoptr(json_object) stored = catalogue_find(task->site, task_fact_text(task, "backup"), err);
 
     if (stored == NULL)
         return false;
     autoptr(json_object) row = catalogue_row(task->site, stored, true);
     struct json_object_iter member;
-    json_object_object_foreachC(row, member)
-    {
+    json_object_object_foreachC (row, member) {
         json_add(task->state->result, member.key, json_copy(member.val));
     }
     return true;
@@ -283,8 +282,7 @@ bool command_backup_show(struct task *task, struct json_object *result, struct e
         return false;
     autoptr(json_object) row = catalogue_row(task->site, found, true);
     struct json_object_iter member;
-    json_object_object_foreachC(row, member)
-    {
+    json_object_object_foreachC (row, member) {
         json_add(result, member.key, json_copy(member.val));
     }
     return true;

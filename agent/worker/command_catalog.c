@@ -3,11 +3,13 @@
  * each. What was there before is in the journal; recovery ends the killed worker's sessions, reads
  * the catalogue and says done or not done (C10, C11).
  */
+#include "command.h"
+
 #include <stddef.h>
 #include <string.h>
 
+#include "catalog.h"
 #include "cleanup.h"
-#include "command.h"
 #include "datastore.h"
 #include "engine.h"
 #include "error.h"
@@ -19,11 +21,16 @@
 #include "process.h"
 #include "state.h"
 
-#define MANY ((size_t)1000)
-
 enum object_kind { OBJECT_DATABASE, OBJECT_USER, OBJECT_ROOT };
 /* What the catalogue shows once it is done: how recovery can tell. */
-enum trace { TRACE_PRESENT, TRACE_ABSENT, TRACE_RENAMED, TRACE_ENABLED, TRACE_DISABLED, TRACE_NONE };
+enum trace {
+    TRACE_PRESENT,
+    TRACE_ABSENT,
+    TRACE_RENAMED,
+    TRACE_ENABLED,
+    TRACE_DISABLED,
+    TRACE_NONE
+};
 
 struct verb {
     const char *method;
@@ -52,132 +59,6 @@ static const struct verb *find_verb(struct task *task)
     return NULL;
 }
 
-/* --- parameters into C; strings point into params, lists are the call's own --- */
-
-static const char *const *words_of(struct json_object *object, const char *name)
-{
-    struct json_object *array = json_get(object, name);
-    size_t count = array == NULL ? 0 : json_object_array_length(array);
-    const char **words = xcalloc(count + 1, sizeof(*words));
-
-    for (size_t i = 0; i < count; i++)
-        words[i] = json_object_get_string(json_object_array_get_idx(array, i));
-    return words;
-}
-
-static enum access access_of(struct json_object *object)
-{
-    const char *word = json_get_string(object, "access");
-
-    if (word != NULL && strcmp(word, "read") == 0)
-        return ACCESS_READ;
-    return word != NULL && strcmp(word, "all") == 0 ? ACCESS_ALL : ACCESS_WRITE;
-}
-
-/* The objects asked for: those of the array, or the parameters themselves. */
-static struct json_object *asked_objects(struct json_object *params, const char *array)
-{
-    struct json_object *many = json_get(params, array);
-
-    if (many != NULL && json_object_is_type(json_object_array_get_idx(many, 0), json_type_object))
-        return json_object_get(many);
-    many = json_object_new_array();
-    if (json_get(params, "name") != NULL)
-        json_object_array_add(many, json_object_get(params));
-    return many;
-}
-
-struct users {
-    struct user *each;
-    size_t count;
-};
-
-static struct users read_users(struct json_object *objects)
-{
-    struct users users = { .count = json_object_array_length(objects) };
-
-    users.each = xcalloc(users.count + 1, sizeof(*users.each));
-    for (size_t i = 0; i < users.count; i++) {
-        struct json_object *object = json_object_array_get_idx(objects, i);
-
-        users.each[i] = (struct user){
-            .name = json_get_string(object, "name"),
-            .password = json_get_string(object, "password"),
-            .new_name = json_get_string(object, "new_name"),
-            .databases = words_of(object, "databases"),
-            .access = access_of(object),
-            .keys = words_of(object, "keys"),
-            .channels = words_of(object, "channels"),
-            .categories = words_of(object, "categories"),
-        };
-    }
-    return users;
-}
-
-static void free_words(const char *const *words)
-{
-    const void *pointer = words;
-
-    free((void *)(uintptr_t)pointer);
-}
-
-static void free_users(struct users *users)
-{
-    for (size_t i = 0; i < users->count; i++) {
-        free_words(users->each[i].databases);
-        free_words(users->each[i].keys);
-        free_words(users->each[i].channels);
-        free_words(users->each[i].categories);
-    }
-    free(users->each);
-}
-
-/* --- outcomes --- */
-
-static struct json_object *outcome_row(const char *name, struct error *err)
-{
-    struct json_object *row = json_object_new_object();
-
-    json_add_string(row, "name", name);
-    json_add_string(row, "outcome", err->reason == ERROR_NONE ? "ok" : error_word(err->reason));
-    if (err->reason != ERROR_NONE)
-        json_add(row, "error", error_to_json(err));
-    return row;
-}
-
-/* One result for each; some failed: partial, or their own reason when it was the only one. */
-static bool tell_outcomes(struct task *task, struct json_object *objects, struct error *each,
-                          struct error *err)
-{
-    size_t count = json_object_array_length(objects);
-    struct json_object *results = json_object_new_array();
-    size_t failed = 0;
-    size_t last = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        const char *name = json_get_string(json_object_array_get_idx(objects, i), "name");
-
-        json_object_array_add(results, outcome_row(name, &each[i]));
-        if (each[i].reason != ERROR_NONE) {
-            failed++;
-            last = i;
-        }
-    }
-    if (failed == 0) {
-        json_add(task->state->result, "results", results);
-        return true;
-    }
-    if (count == 1) {
-        json_object_put(results);
-        error_move(err, &each[last]);
-        return false;
-    }
-    error_set(err, ERROR_PARTIAL, "%zu of %zu failed, the last: %s", failed, count,
-              each[last].message);
-    error_hint(err, "see results for each; what went well stays");
-    return error_add(err, "results", results);
-}
-
 /* Those among the asked names that are in the catalogue now. */
 static bool names_present(struct task *task, const struct verb *verb, struct json_object *objects,
                           struct json_object *present, struct error *err)
@@ -187,8 +68,9 @@ static bool names_present(struct task *task, const struct verb *verb, struct jso
     for (size_t i = 0; i < count; i++) {
         const char *name = json_get_string(json_object_array_get_idx(objects, i), "name");
         autoptr(json_object) row = json_object_new_object();
-        bool found = verb->kind == OBJECT_DATABASE ? task->store->database_show(task, name, row, err)
-                                                   : task->store->user_show(task, name, row, err);
+        bool found = verb->kind == OBJECT_DATABASE
+                         ? task->store->database_show(task, name, row, err)
+                         : task->store->user_show(task, name, row, err);
 
         if (!found && err->reason != ERROR_NOT_FOUND)
             return false;
@@ -241,16 +123,9 @@ static bool call_databases(struct task *task, struct json_object *objects, struc
                            struct error *err)
 {
     size_t count = json_object_array_length(objects);
-    autofree struct database *databases = xcalloc(count + 1, sizeof(*databases));
+    autofree struct database *databases = catalog_read_databases(objects);
     bool create = strcmp(task->state->method->name, "database.create") == 0;
 
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *object = json_object_array_get_idx(objects, i);
-
-        databases[i] = (struct database){ .name = json_get_string(object, "name"),
-                                          .encoding = json_get_string(object, "encoding"),
-                                          .locale = json_get_string(object, "locale") };
-    }
     return create ? task->store->database_create(task, databases, count, each, err)
                   : task->store->database_drop(task, databases, count, each, err);
 }
@@ -265,8 +140,10 @@ static user_function *user_function_of(struct task *task)
         const char *method;
         user_function *function;
     } functions[] = {
-        { "user.create", store->user_create },   { "user.drop", store->user_drop },
-        { "user.grant", store->user_grant },     { "user.revoke", store->user_revoke },
+        { "user.create", store->user_create },
+        { "user.drop", store->user_drop },
+        { "user.grant", store->user_grant },
+        { "user.revoke", store->user_revoke },
         { "user.set_password", store->user_set_password },
     };
 
@@ -280,11 +157,11 @@ static bool call_users(struct task *task, struct json_object *objects, struct er
                        struct error *err)
 {
     user_function *function = user_function_of(task);
-    struct users users = read_users(objects);
+    struct catalog_users users = catalog_read_users(objects);
     bool good = function != NULL ? function(task, users.each, users.count, each, err)
                                  : task->store->user_rename(task, users.each, err);
 
-    free_users(&users);
+    catalog_free_users(&users);
     return good;
 }
 
@@ -347,7 +224,7 @@ static bool apply_to(struct task *task, const struct verb *verb, struct json_obj
     bool good = verb->kind == OBJECT_DATABASE ? call_databases(task, objects, each, err)
                                               : call_users(task, objects, each, err);
 
-    good = good && tell_outcomes(task, objects, each, err);
+    good = good && catalog_tell_outcomes(task, objects, each, err);
     for (size_t i = 0; i < count; i++)
         error_clear(&each[i]);
     return good;
@@ -357,7 +234,7 @@ static bool apply(struct task *task, struct error *err)
 {
     const struct verb *verb = find_verb(task);
     autoptr(json_object) objects =
-        asked_objects(task->params, verb->kind == OBJECT_DATABASE ? "databases" : "users");
+        catalog_objects(task->params, verb->kind == OBJECT_DATABASE ? "databases" : "users");
 
     if (!must_run(task, err))
         return false;
@@ -383,8 +260,8 @@ static bool interrupted(struct task *task, struct error *err)
 }
 
 /* Whether the catalogue shows that all of it was done, by this job and not before. */
-static bool trace_is_there(struct task *task, const struct verb *verb,
-                           struct json_object *objects, struct json_object *now)
+static bool trace_is_there(struct task *task, const struct verb *verb, struct json_object *objects,
+                           struct json_object *now)
 {
     struct json_object *before = task_fact(task, "present");
     size_t asked = json_object_array_length(objects);
@@ -403,7 +280,7 @@ static bool resolve(struct task *task, struct error *err)
 {
     const struct verb *verb = find_verb(task);
     autoptr(json_object) objects =
-        asked_objects(task->params, verb->kind == OBJECT_DATABASE ? "databases" : "users");
+        catalog_objects(task->params, verb->kind == OBJECT_DATABASE ? "databases" : "users");
     struct process process;
 
     if (task->engine == NULL || !engine_find(task->engine, &process))
@@ -430,51 +307,6 @@ static const struct step catalog_steps[] = {
 };
 
 const struct operation catalog_operation = { .steps = catalog_steps, .resolve = resolve };
-
-/* --- of a new instance --- */
-
-static bool make_databases(struct task *task, struct json_object *objects, struct error *err)
-{
-    size_t count = json_object_array_length(objects);
-    autofree struct database *databases = xcalloc(count + 1, sizeof(*databases));
-    autofree struct error *each = xcalloc(count + 1, sizeof(*each));
-
-    if (count > 0 && task->store->database_create == NULL)
-        return error_set(err, ERROR_UNSUPPORTED, "%s has no databases by name", task->store->name);
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *object = json_object_array_get_idx(objects, i);
-
-        databases[i] = (struct database){ .name = json_get_string(object, "name"),
-                                          .encoding = json_get_string(object, "encoding"),
-                                          .locale = json_get_string(object, "locale") };
-    }
-    if (count > 0 && !task->store->database_create(task, databases, count, each, err))
-        return false;
-    return tell_outcomes(task, objects, each, err);
-}
-
-static bool make_users(struct task *task, struct json_object *objects, struct error *err)
-{
-    size_t count = json_object_array_length(objects);
-    autofree struct error *each = xcalloc(count + 1, sizeof(*each));
-    struct users users = read_users(objects);
-    bool good = count == 0 || task->store->user_create(task, users.each, count, each, err);
-
-    free_users(&users);
-    return good && tell_outcomes(task, objects, each, err);
-}
-
-bool command_make_catalog(struct task *task, struct error *err)
-{
-    autoptr(json_object) none = json_object_new_array();
-    struct json_object *databases = json_get(task->params, "databases");
-    struct json_object *users = json_get(task->params, "users");
-    bool good = make_databases(task, databases == NULL ? none : databases, err) &&
-                make_users(task, users == NULL ? none : users, err);
-
-    json_object_object_del(task->state->result, "results");
-    return good;
-}
 
 /* --- reads --- */
 

@@ -1,8 +1,9 @@
+#include "command.h"
+
 #include <string.h>
 
 #include "catalogue.h"
 #include "cleanup.h"
-#include "command.h"
 #include "datastore.h"
 #include "engine.h"
 #include "error.h"
@@ -75,10 +76,8 @@ static char *newest_allowed(struct task *task, struct json_object *from)
 
     version_list(task->site, task->store->name, versions, &ignored);
     for (size_t i = 0; i < json_object_array_length(versions); i++) {
-        const char *version =
-            json_get_string(json_object_array_get_idx(versions, i), "version");
-        autoptr(json_object) to =
-            version_find(task->site, task->store->name, version, &ignored);
+        const char *version = json_get_string(json_object_array_get_idx(versions, i), "version");
+        autoptr(json_object) to = version_find(task->site, task->store->name, version, &ignored);
 
         error_clear(&ignored);
         if (to != NULL && text_compare_versions(version, best) > 0 &&
@@ -148,8 +147,7 @@ static double expected_outage_s(struct task *task)
 static bool has_blocker(struct json_object *findings)
 {
     for (size_t i = 0; i < json_object_array_length(findings); i++) {
-        const char *severity =
-            json_get_string(json_object_array_get_idx(findings, i), "severity");
+        const char *severity = json_get_string(json_object_array_get_idx(findings, i), "severity");
 
         if (severity != NULL && strcmp(severity, "blocker") == 0)
             return true;
@@ -164,7 +162,8 @@ static bool examine(struct task *task, struct json_object *target, struct json_o
     struct process process;
 
     json_add_string(result, "method", "same format: stop the old, start the new");
-    json_add_string(result, "way_back", "until commit all as before; both versions accept this data");
+    json_add_string(result, "way_back",
+                    "until commit all as before; both versions accept this data");
     json_add_double(result, "expected_outage_s", expected_outage_s(task));
     find_space(task, result, findings);
     find_common(task, findings);

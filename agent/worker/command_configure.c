@@ -2,8 +2,9 @@
  * instance.configure: tried by the engine's own parser beside the configuration in use, then
  * written into it and loaded.
  */
-#include "cleanup.h"
 #include "command.h"
+
+#include "cleanup.h"
 #include "datastore.h"
 #include "engine.h"
 #include "error.h"
@@ -20,8 +21,7 @@ static struct json_object *merge_settings(struct json_object *old, struct json_o
     struct json_object *merged = json_copy(old);
     struct json_object_iter setting;
 
-    json_object_object_foreachC(change, setting)
-    {
+    json_object_object_foreachC (change, setting) {
         if (setting.val == NULL)
             json_object_object_del(merged, setting.key);
         else
@@ -76,8 +76,7 @@ static bool load(struct task *task, struct json_object *restart_needed, struct e
 {
     struct process process;
 
-    return !engine_find(task->engine, &process) ||
-           task->store->reload(task, restart_needed, err);
+    return !engine_find(task->engine, &process) || task->store->reload(task, restart_needed, err);
 }
 
 static bool write_and_load(struct task *task, struct error *err)

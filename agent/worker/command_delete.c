@@ -2,9 +2,10 @@
  * instance.delete: one rename takes the instance out of sight; removing what it held is repeated
  * until it is done.
  */
+#include "command.h"
+
 #include "catalogue.h"
 #include "cleanup.h"
-#include "command.h"
 #include "engine.h"
 #include "error.h"
 #include "file.h"
@@ -50,8 +51,7 @@ static bool stop_engine(struct task *task, struct error *err)
 static bool remove_all(struct task *task, struct error *err)
 {
     autofree char *folder = place_folder(task->site, name_of(task));
-    autofree char *hidden =
-        xasprintf("%s/instances/.deleted-%s", task->site->state_dir, task->job);
+    autofree char *hidden = xasprintf("%s/instances/.deleted-%s", task->site->state_dir, task->job);
     autofree char *sockets = xasprintf("%s/%s", task->site->run_dir, name_of(task));
 
     if (file_exists(folder) && !file_move(folder, hidden, err))

@@ -1,10 +1,11 @@
 /*
  * instance.recover: once more what an earlier job could not bring to its end.
  */
+#include "command.h"
+
 #include <string.h>
 
 #include "cleanup.h"
-#include "command.h"
 #include "datastore.h"
 #include "engine.h"
 #include "error.h"
@@ -65,11 +66,9 @@ static bool reopen(struct task *task, struct error *err)
     if (task->engine == NULL || !place_is_closed(task->engine->folder))
         return true;
     if (place_wanted(task->engine->folder))
-        return command_start_engine(task, err) &&
-               task->store->gate(task, GATE_OPEN, NULL, err) &&
+        return command_start_engine(task, err) && task->store->gate(task, GATE_OPEN, NULL, err) &&
                place_reopen(task->engine->folder, err);
-    return task->store->gate(task, GATE_OPEN, NULL, err) &&
-           place_reopen(task->engine->folder, err);
+    return task->store->gate(task, GATE_OPEN, NULL, err) && place_reopen(task->engine->folder, err);
 }
 
 static bool recover(struct task *task, struct error *err)

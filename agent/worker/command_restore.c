@@ -1,4 +1,5 @@
 #include "command.h"
+
 #include "error.h"
 #include "json.h"
 #include "newcomer.h"

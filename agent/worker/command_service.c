@@ -1,11 +1,12 @@
 /*
  * Start, stop, restart.
  */
+#include "command.h"
+
 #include <signal.h>
 #include <string.h>
 
 #include "cleanup.h"
-#include "command.h"
 #include "datastore.h"
 #include "engine.h"
 #include "error.h"
@@ -91,8 +92,8 @@ static bool stop_engine(struct task *task, struct error *err)
     bool immediate = mode != NULL && strcmp(mode, "immediate") == 0;
     double began = process_clock_s();
 
-    if (!place_want(task->engine->folder, false, err) ||
-        !engine_enable(task->engine, false, err) || !command_stop_engine(task, immediate, err))
+    if (!place_want(task->engine->folder, false, err) || !engine_enable(task->engine, false, err) ||
+        !command_stop_engine(task, immediate, err))
         return false;
     fill_status(task, "SHUTDOWN");
     json_add_double(task->state->result, "took_s", process_clock_s() - began);

@@ -1,11 +1,12 @@
 /*
  * instance.list, instance.show, instance.log.
  */
+#include "command.h"
+
 #include <string.h>
 
 #include "catalogue.h"
 #include "cleanup.h"
-#include "command.h"
 #include "datastore.h"
 #include "engine.h"
 #include "error.h"
@@ -44,9 +45,8 @@ static void move(struct json_object *row, const char *to, struct json_object *st
 
 static void fill_clients(struct json_object *row, struct json_object *status)
 {
-    autofree char *clients =
-        xasprintf("%lld/%lld", (long long)json_get_int(status, "clients"),
-                  (long long)json_get_int(status, "clients_max"));
+    autofree char *clients = xasprintf("%lld/%lld", (long long)json_get_int(status, "clients"),
+                                       (long long)json_get_int(status, "clients_max"));
 
     json_add_string(row, "clients", json_get(status, "clients") == NULL ? NULL : clients);
 }
@@ -124,8 +124,7 @@ static void fill_newer(struct task *task, struct json_object *row)
     if (!version_list(task->site, task->store->name, versions, &ignored))
         error_clear(&ignored);
     for (size_t i = 0; i < json_object_array_length(versions); i++) {
-        const char *other =
-            json_get_string(json_object_array_get_idx(versions, i), "version");
+        const char *other = json_get_string(json_object_array_get_idx(versions, i), "version");
 
         if (text_compare_versions(other, newest) > 0)
             newest = other;
@@ -238,8 +237,7 @@ bool command_instance_log(struct task *task, struct json_object *result, struct 
         return error_set(err, ERROR_NOT_FOUND, "instance '%s' has no log yet",
                          json_get_string(task->params, "instance"));
 
-    autofree char *log =
-        engine_log_tail(task->engine, (size_t)json_get_int(task->params, "lines"));
+    autofree char *log = engine_log_tail(task->engine, (size_t)json_get_int(task->params, "lines"));
     char *rest = log;
     for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
         if (line[0] == '\0')

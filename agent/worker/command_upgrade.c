@@ -1,12 +1,13 @@
 /*
- * instance.upgrade of the same format: another tree on the same data. Clients are kept out until all
- * of it has worked, so that going back loses nothing of theirs.
+ * instance.upgrade of the same format: another tree on the same data. Clients are kept out until
+ * all of it has worked, so that going back loses nothing of theirs.
  */
+#include "command.h"
+
 #include <string.h>
 #include <time.h>
 
 #include "cleanup.h"
-#include "command.h"
 #include "datastore.h"
 #include "engine.h"
 #include "error.h"
@@ -20,7 +21,9 @@
 #include "state.h"
 #include "upgrade_check.h"
 
-#define HANG_MS 60000 /* a version that nobody has used yet and that does not stop is ended then */
+#define HANG_MS                                                                                    \
+    60000 /* a version that nobody has used yet and that does not stop is ended then               \
+           */
 
 /* The two generations; only one of them is task->engine at a time. */
 static struct engine *old_engine, *new_engine;
@@ -42,8 +45,8 @@ static void point(struct task *task, struct engine *engine)
 static bool open_new(struct task *task, struct error *err)
 {
     if (new_engine == NULL && number_fact(task, "to") != 0)
-        new_engine = place_engine(task->site, task->store, old_engine->folder,
-                                  number_fact(task, "to"), err);
+        new_engine =
+            place_engine(task->site, task->store, old_engine->folder, number_fact(task, "to"), err);
     return new_engine != NULL;
 }
 
@@ -89,8 +92,7 @@ static void count_findings(struct task *task, struct json_object *findings)
     int counts[ARRAY_SIZE(severities)] = { 0 };
 
     for (size_t i = 0; i < json_object_array_length(findings); i++) {
-        const char *severity =
-            json_get_string(json_object_array_get_idx(findings, i), "severity");
+        const char *severity = json_get_string(json_object_array_get_idx(findings, i), "severity");
 
         for (size_t k = 0; severity != NULL && k < ARRAY_SIZE(severities); k++)
             counts[k] += strcmp(severity, severities[k]) == 0;
@@ -227,8 +229,7 @@ static bool is_over(void *context, struct error *err)
 {
     double *ends_at = context;
 
-    return process_clock_s() < *ends_at ||
-           error_set(err, ERROR_ENGINE, "it does not stop");
+    return process_clock_s() < *ends_at || error_set(err, ERROR_ENGINE, "it does not stop");
 }
 
 /* Nobody has used it: when it does not stop by itself it is ended, and the old one recovers. */
@@ -275,8 +276,8 @@ static bool prove_closed(struct task *task, struct error *err)
 
     if (!task->store->gate(task, GATE_CLOSED, &ended, err))
         return false;
-    return ended == 0 || error_set(err, ERROR_NEEDS_ATTENTION,
-                                   "%d sessions came in while it was closed", ended);
+    return ended == 0 ||
+           error_set(err, ERROR_NEEDS_ATTENTION, "%d sessions came in while it was closed", ended);
 }
 
 static bool prove(struct task *task, struct error *err)

@@ -1,12 +1,13 @@
 /*
- * backup.verify: a backup counts once it has been restored. Into a scratch instance that nobody else
- * can reach and that leaves nothing behind, whichever way it ends.
+ * backup.verify: a backup counts once it has been restored. Into a scratch instance that nobody
+ * else can reach and that leaves nothing behind, whichever way it ends.
  */
+#include "command.h"
+
 #include <string.h>
 
 #include "catalogue.h"
 #include "cleanup.h"
-#include "command.h"
 #include "error.h"
 #include "file.h"
 #include "json.h"

@@ -1,10 +1,11 @@
 /*
  * version.*: the steps of a pull as agent/version has them, and lists.
  */
+#include "command.h"
+
 #include <string.h>
 
 #include "cleanup.h"
-#include "command.h"
 #include "error.h"
 #include "json.h"
 #include "operation.h"
@@ -77,17 +78,19 @@ static bool finish_pull(struct task *task, struct error *err)
 {
     struct json_object_iter member;
 
-    json_object_object_foreachC(task_fact(task, "result"), member)
-    {
+    json_object_object_foreachC (task_fact(task, "result"), member) {
         json_add(task->state->result, member.key, json_copy(member.val));
     }
     return drop(task, err);
 }
 
 static const struct step pull_steps[] = {
-    { "look", look, NULL },        { "space", need_space, NULL },
-    { "fetch", fetch, drop },      { "unpack", unpack, drop },
-    { "verify", verify, drop },    { "publish", publish, unpublish },
+    { "look", look, NULL },
+    { "space", need_space, NULL },
+    { "fetch", fetch, drop },
+    { "unpack", unpack, drop },
+    { "verify", verify, drop },
+    { "publish", publish, unpublish },
     { 0 },
 };
 
@@ -118,8 +121,7 @@ static bool check_version(struct task *task, struct error *err)
     const char *version = json_get_string(task->params, "version");
     autoptr(json_object) manifest = version_find(task->site, datastore, version, err);
 
-    return manifest != NULL &&
-           version_check_unused(task->site, datastore, version, task->job, err);
+    return manifest != NULL && version_check_unused(task->site, datastore, version, task->job, err);
 }
 
 static const struct step remove_steps[] = {

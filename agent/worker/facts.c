@@ -30,8 +30,7 @@ static bool contains(const char *kind, struct json_object *noted, struct json_ob
 {
     struct json_object_iter entry;
 
-    json_object_object_foreachC(noted, entry)
-    {
+    json_object_object_foreachC (noted, entry) {
         struct json_object *other = json_get(found, entry.key);
 
         if (other == NULL || !json_object_equal(entry.val, other))
@@ -40,13 +39,12 @@ static bool contains(const char *kind, struct json_object *noted, struct json_ob
     return true;
 }
 
-bool facts_contain(struct json_object *found, struct json_object *noted,
-                   struct json_object *proved, struct error *err)
+bool facts_contain(struct json_object *found, struct json_object *noted, struct json_object *proved,
+                   struct error *err)
 {
     struct json_object_iter member;
 
-    json_object_object_foreachC(noted, member)
-    {
+    json_object_object_foreachC (noted, member) {
         if (!is_compared(member.key, member.val))
             continue;
         if (!contains(member.key, member.val, json_get(found, member.key), err))
@@ -62,14 +60,12 @@ static bool nothing_new(struct json_object *before, struct json_object *after, s
     struct json_object_iter member;
     struct json_object_iter entry;
 
-    json_object_object_foreachC(after, member)
-    {
+    json_object_object_foreachC (after, member) {
         struct json_object *old = json_get(before, member.key);
 
         if (!is_compared(member.key, member.val) || old == NULL)
             continue;
-        json_object_object_foreachC(member.val, entry)
-        {
+        json_object_object_foreachC (member.val, entry) {
             if (json_get(old, entry.key) == NULL)
                 return error_set(err, ERROR_CORRUPT, "'%s' of the %s was not there before",
                                  entry.key, member.key);
@@ -105,15 +101,13 @@ struct json_object *facts_common(struct json_object *one, struct json_object *ot
     struct json_object_iter member;
     struct json_object_iter entry;
 
-    json_object_object_foreachC(one, member)
-    {
+    json_object_object_foreachC (one, member) {
         struct json_object *old = json_get(other, member.key);
 
         if (!is_compared(member.key, member.val) || old == NULL)
             continue;
         struct json_object *same = json_add_object(common, member.key);
-        json_object_object_foreachC(member.val, entry)
-        {
+        json_object_object_foreachC (member.val, entry) {
             struct json_object *value = json_get(old, entry.key);
 
             if (value != NULL && json_object_equal(value, entry.val))
@@ -129,8 +123,7 @@ char *facts_summary(struct json_object *proved)
     struct json_object_iter member;
 
     text_add(&summary, "");
-    json_object_object_foreachC(proved, member)
-    {
+    json_object_object_foreachC (proved, member) {
         text_printf(&summary, "%s%s %s", summary.length == 0 ? "" : ", ",
                     json_object_get_string(member.val), member.key);
     }

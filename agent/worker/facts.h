@@ -20,8 +20,8 @@ bool facts_follow(struct task *task, struct json_object *before, struct json_obj
 /* What is the same in both: the facts of a time between. The caller owns it. */
 struct json_object *facts_common(struct json_object *one, struct json_object *other);
 /* Every fact of `noted` must be in `found`; more may be there. Counts as above. */
-bool facts_contain(struct json_object *found, struct json_object *noted,
-                   struct json_object *proved, struct error *err);
+bool facts_contain(struct json_object *found, struct json_object *noted, struct json_object *proved,
+                   struct error *err);
 /* "3 databases, 12 users" of a proved object. */
 char *facts_summary(struct json_object *proved);
 

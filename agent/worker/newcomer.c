@@ -57,8 +57,8 @@ static bool port_is_nobodys(struct task *task, int port, struct error *err)
     return good && port_is_free(port, err);
 }
 
-static bool keep_facts(struct task *task, const char *name, const char *folder,
-                       const char *version, int port, struct error *err)
+static bool keep_facts(struct task *task, const char *name, const char *folder, const char *version,
+                       int port, struct error *err)
 {
     uid_t uid = place_free_uid(task->site, err);
 

@@ -123,8 +123,9 @@ static bool end_attention(struct task *task, struct error *err)
 
     error_set(&outer, ERROR_NEEDS_ATTENTION, "%s needs attention: %s",
               json_get_string(task->state->request, "object"), err->message);
-    error_hint(&outer, "mend the cause, then: dbguestctl instance recover %s     (steps so far: "
-                       "dbguestctl job show %s)",
+    error_hint(&outer,
+               "mend the cause, then: dbguestctl instance recover %s     (steps so far: "
+               "dbguestctl job show %s)",
                json_get_string(task->state->request, "object"), task->job);
     error_add(&outer, "cause", error_to_json(err));
     error_move(err, &outer);

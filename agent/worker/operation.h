@@ -30,8 +30,8 @@ struct operation {
     bool (*ready)(struct task *task, struct error *err);
     bool (*finish)(struct task *task, struct error *err);
     /*
-     * For operations that cannot be undone (one statement, a stop): called by recovery when there is
-     * no commit; looks whether the change was made. True: it was, the outcome is ok. False with
+     * For operations that cannot be undone (one statement, a stop): called by recovery when there
+     * is no commit; looks whether the change was made. True: it was, the outcome is ok. False with
      * reason interrupted: it was not, or nobody can tell.
      */
     bool (*resolve)(struct task *task, struct error *err);

@@ -196,8 +196,7 @@ bool place_use(const char *folder, int number, struct error *err)
     autofree char *target = xasprintf("generations/%d", number);
     autofree char *path = xasprintf("%s/current", folder);
 
-    return place_current(folder) == number ? file_sync(folder, err)
-                                           : file_link(target, path, err);
+    return place_current(folder) == number ? file_sync(folder, err) : file_link(target, path, err);
 }
 
 bool place_drop_generation(const char *folder, int number, struct error *err)
@@ -314,5 +313,6 @@ bool place_want(const char *folder, bool running, struct error *err)
 {
     if (place_wanted(folder) == running)
         return true;
-    return place_set(folder, "wanted", json_object_new_string(running ? "running" : "stopped"), err);
+    return place_set(folder, "wanted", json_object_new_string(running ? "running" : "stopped"),
+                     err);
 }

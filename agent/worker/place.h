@@ -17,13 +17,15 @@ struct task;
 
 char *place_folder(const struct site *site, const char *instance);
 
-/* instance.json; NULL with not_found, and the nearest thing to do, when there is no such instance. */
+/* instance.json; NULL with not_found, and the nearest thing to do, when there is no such instance.
+ */
 struct json_object *place_read(const struct site *site, const char *instance, struct error *err);
 /* Sets one member of FOLDER/instance.json, durably; takes over value. */
 bool place_set(const char *folder, const char *name, struct json_object *value, struct error *err);
 /* Makes FOLDER with instance.json (takes over facts), closed, log/ and data/1/files. */
 bool place_make(const char *folder, struct json_object *facts, bool closed, struct error *err);
-/* A uid that no other instance and no process has, from the configured range; 0 when none is left. */
+/* A uid that no other instance and no process has, from the configured range; 0 when none is left.
+ */
 uid_t place_free_uid(const struct site *site, struct error *err);
 
 /* The engine of generation `number` (0: the one that `current` names); the caller owns it. */

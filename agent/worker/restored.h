@@ -13,7 +13,8 @@ struct task;
 
 /* The manifest of params.backup, read once. NULL with not_found. */
 struct json_object *restored_manifest(struct task *task, struct error *err);
-/* The version to restore with: as asked, else the backup's; must be present and allowed. Borrowed. */
+/* The version to restore with: as asked, else the backup's; must be present and allowed. Borrowed.
+ */
 const char *restored_version(struct task *task, struct error *err);
 /* Step: streams the backup into the data folder; its sum is checked on the way. */
 bool restored_fill(struct task *task, struct error *err);

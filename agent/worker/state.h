@@ -28,7 +28,8 @@ struct task_state {
 
     struct json_object *facts;  /* what the journal's records say, merged; {} in a read */
     struct json_object *result; /* what the caller gets when it goes well */
-    struct json_object *steps;  /* [{step, started, took_s, what, undone}] of this and earlier workers */
+    struct json_object
+        *steps; /* [{step, started, took_s, what, undone}] of this and earlier workers */
 };
 
 /* Facts are what undo and recovery need: durable in the journal before this returns true. Takes

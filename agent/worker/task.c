@@ -59,7 +59,8 @@ void task_tell(struct task *task, struct json_object *event)
 
     autofree char *line = xasprintf("%s\n", json_line(owned));
     size_t length = strlen(line);
-    /* One write, so that readers see whole lines; a full disk may cut it: nobody needs it to live. */
+    /* One write, so that readers see whole lines; a full disk may cut it: nobody needs it to live.
+     */
     if (write(task->state->events, line, length) != (ssize_t)length)
         errno = 0;
 }

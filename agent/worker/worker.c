@@ -145,52 +145,6 @@ static void set_deadline(struct work *work)
     work->state.ends_at = same_boot ? json_get_double(request, "accepted_clock_s") + deadline_s : 1;
 }
 
-static void add_words(struct json_object *row, const char *name, const char *const *words)
-{
-    struct json_object *array = json_add_array(row, name);
-
-    for (size_t i = 0; words != NULL && words[i] != NULL; i++)
-        json_object_array_add(array, json_object_new_string(words[i]));
-}
-
-static struct json_object *describe_store(const struct datastore *store)
-{
-    struct task task = { .store = store };
-    struct json_object *row = json_object_new_object();
-    struct json_object *limits;
-
-    json_add_string(row, "name", store->name);
-    struct json_object *supported = json_add_array(row, "methods");
-    struct json_object *unsupported = json_add_array(row, "unsupported");
-    for (const struct method *method = methods; method->name != NULL; method++) {
-        struct error err = { 0 };
-
-        if ((method->flags & METHOD_DAEMON) != 0)
-            continue;
-        json_object_array_add(command_check_support(&task, method->name, &err) ? supported
-                                                                               : unsupported,
-                              json_object_new_string(method->name));
-        error_clear(&err);
-    }
-    limits = json_add_object(row, "limits");
-    json_add_int(limits, "name_bytes", (int64_t)store->name_bytes);
-    json_add_bool(limits, "atomic", store->atomic);
-    add_words(row, "packages", store->packages);
-    add_words(row, "remarks", store->remarks);
-    return row;
-}
-
-static int describe(void)
-{
-    autoptr(json_object) answer = json_object_new_object();
-    struct json_object *rows = json_add_array(answer, "datastores");
-
-    for (size_t i = 0; command_stores[i] != NULL; i++)
-        json_object_array_add(rows, describe_store(command_stores[i]));
-    printf("%s\n", json_line(answer));
-    return fflush(stdout) == 0 ? 0 : 1;
-}
-
 static bool do_read(struct work *work, struct json_object *request, struct error *err)
 {
     if (!take_request(work, request, err) || !find_store(work, err))
@@ -258,7 +212,8 @@ static void drop_secrets(struct work *work)
         log_error("cannot remove '%s': %s", path, strerror(errno));
 }
 
-/* The lock on the job's folder first (C6): whoever has it does the job, everybody else goes away. */
+/* The lock on the job's folder first (C6): whoever has it does the job, everybody else goes away.
+ */
 static bool enter_folder(struct work *work, const char *folder, struct error *err)
 {
     autofree char *lock = xasprintf("%s/lock", folder);
@@ -354,7 +309,7 @@ static void merge_facts(struct work *work)
         if (facts == NULL)
             continue;
         struct json_object_iter fact;
-        json_object_object_foreachC(facts, fact)
+        json_object_object_foreachC (facts, fact)
             json_add(work->state.facts, fact.key, json_copy(fact.val));
     }
 }
@@ -405,8 +360,8 @@ bool worker_recover_folder(const char *folder, struct error *err)
     return ended && err->reason != ERROR_NEEDS_ATTENTION;
 }
 
-static int do_job(const char *folder, bool (*function)(struct work *work, const char *folder,
-                                                       struct error *err))
+static int do_job(const char *folder,
+                  bool (*function)(struct work *work, const char *folder, struct error *err))
 {
     struct error err = { 0 };
     struct work work = { .state = { .events = -1 }, .lock = -1 };
@@ -430,7 +385,7 @@ int worker_main(int argc, char **argv, const struct datastore *const stores[])
     setrlimit(RLIMIT_CORE, &none); /* a core would hold passwords */
     prctl(PR_SET_DUMPABLE, 0);
     if (argc == 2 && strcmp(argv[1], "describe") == 0)
-        return describe();
+        return command_describe();
     if (argc == 2 && strcmp(argv[1], "read") == 0)
         return answer_read();
     if (argc == 3 && strcmp(argv[1], "run") == 0)
