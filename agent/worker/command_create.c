@@ -1,5 +1,10 @@
+/*
+ * instance.create.
+ */
 #include "command.h"
 
+#include "catalog.h"
+#include "cleanup.h"
 #include "datastore.h"
 #include "engine.h"
 #include "error.h"
