@@ -1,0 +1,341 @@
+#include "connection.h"
+
+#include <mysql.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine.h"
+#include "error.h"
+#include "flavour.h"
+#include "memory.h"
+#include "task.h"
+#include "text.h"
+
+#define CONNECT_TIMEOUT_S 20
+#define EVICT_LOOK_MS 20
+
+struct connection {
+    MYSQL *mysql;
+    const struct flavour *flavour;
+};
+
+struct rows {
+    MYSQL_RES *result;
+};
+
+/* Native codes become ours here and nowhere else; all others are reason engine. */
+static const struct {
+    unsigned int number;
+    enum error_reason reason;
+} reasons[] = {
+    { 1007, ERROR_EXISTS },      /* database */
+    { 1008, ERROR_NOT_FOUND },   /* database, to drop */
+    { 1049, ERROR_NOT_FOUND },   /* database */
+    { 1021, ERROR_NO_SPACE },    /* disk full */
+    { 1114, ERROR_NO_SPACE },    /* table full */
+    { 1040, ERROR_BUSY },        /* too many connections */
+    { 1205, ERROR_BUSY },        /* lock wait timeout */
+    { 1213, ERROR_BUSY },        /* deadlock */
+    { 1059, ERROR_INVALID },     /* identifier too long */
+    { 1102, ERROR_INVALID },     /* database name */
+    { 1115, ERROR_INVALID },     /* unknown character set */
+    { 1231, ERROR_INVALID },     /* value of a variable */
+    { 1253, ERROR_INVALID },     /* collation of another character set */
+    { 1273, ERROR_INVALID },     /* unknown collation */
+    { 1300, ERROR_INVALID },     /* bytes that are no text */
+    { 1366, ERROR_INVALID },     /* likewise */
+    { 1406, ERROR_INVALID },     /* data too long: a name in a grant */
+    { 1470, ERROR_INVALID },     /* name too long */
+    { 1053, ERROR_INTERRUPTED }, /* shutdown */
+    { 1317, ERROR_INTERRUPTED }, /* killed */
+    { 1927, ERROR_INTERRUPTED }, /* killed */
+    { 2006, ERROR_INTERRUPTED }, /* server has gone away */
+    { 2013, ERROR_INTERRUPTED }, /* lost while asking */
+};
+
+static bool my_fail(MYSQL *mysql, struct error *err)
+{
+    enum error_reason reason = ERROR_ENGINE;
+
+    for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+        if (reasons[i].number == mysql_errno(mysql))
+            reason = reasons[i].reason;
+    error_set(err, reason, "the engine refused: %s", mysql_error(mysql));
+    return error_native(err, mysql_error(mysql));
+}
+
+void my_close(struct connection *db)
+{
+    if (db == NULL)
+        return;
+    if (db->mysql != NULL)
+        mysql_close(db->mysql);
+    free(db);
+}
+
+static void set_options(MYSQL *mysql, const struct task *task)
+{
+    unsigned int timeout_s = CONNECT_TIMEOUT_S;
+    unsigned int local_infile = 0;
+    bool reconnect = false;
+    autofree char *name = xasprintf("dbguest %s", task->job);
+
+    mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
+    mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &local_infile);
+    mysql_options(mysql, MYSQL_OPT_RECONNECT, &reconnect);
+    mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    mysql_optionsv(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", name);
+}
+
+struct connection *my_connect(struct task *task, struct error *err)
+{
+    autoptr(connection) db = xcalloc(1, sizeof(*db));
+    autofree char *socket = xasprintf("%s/mysql.sock", task->engine->sockets);
+
+    db->flavour = my_flavour(task);
+    db->mysql = mysql_init(NULL);
+    if (db->mysql == NULL)
+        abort();
+    set_options(db->mysql, task);
+    if (mysql_real_connect(db->mysql, NULL, "root", NULL, NULL, 0, socket, 0) == NULL) {
+        my_fail(db->mysql, err);
+        error_prefix(err, "cannot connect to '%s'", task->engine->instance);
+        return NULL;
+    }
+    return my_run(db, err, "SET %s", db->flavour->session) ? steal(db) : NULL;
+}
+
+struct connection *my_connect_for_change(struct task *task, struct error *err)
+{
+    autoptr(connection) db = my_connect(task, err);
+
+    /* Anybody may take a lock of this name: whoever has it is ended, and cannot take it for long.
+     */
+    while (db != NULL) {
+        int64_t got = my_number(db, err, "SELECT GET_LOCK('dbguest.%s', 0)", task->job);
+        if (got == 1)
+            return steal(db);
+        if (got < 0 || !task_goes_on(task, err) || !my_evict(task, err))
+            return NULL;
+    }
+    return NULL;
+}
+
+/* Whether name's characters would be a pattern in GRANT and must be escaped depends on the server.
+ */
+static void add_identifier(struct text *out, const char *name, bool pattern)
+{
+    text_add(out, "`");
+    for (const char *c = name; *c != '\0'; c++) {
+        if (*c == '`')
+            text_add(out, "`");
+        if (pattern && (*c == '_' || *c == '%' || *c == '\\'))
+            text_add(out, "\\");
+        text_add_bytes(out, c, 1);
+    }
+    text_add(out, "`");
+}
+
+static void add_literal(struct text *out, MYSQL *mysql, const char *value)
+{
+    size_t length = strlen(value);
+    autofree char *quoted = xmalloc(2 * length + 1);
+    unsigned long used = mysql_real_escape_string(mysql, quoted, value, length);
+
+    text_add(out, "'");
+    text_add_bytes(out, quoted, used);
+    text_add(out, "'");
+}
+
+static void format_one(struct connection *db, struct text *out, char kind, va_list *arguments)
+{
+    switch (kind) {
+    case 'I':
+        add_identifier(out, va_arg(*arguments, const char *), false);
+        break;
+    case 'P':
+        add_identifier(out, va_arg(*arguments, const char *), db->flavour->grants_by_pattern);
+        break;
+    case 'A':
+        add_literal(out, db->mysql, va_arg(*arguments, const char *));
+        text_add(out, "@'%'");
+        break;
+    case 'L':
+        add_literal(out, db->mysql, va_arg(*arguments, const char *));
+        break;
+    case 's':
+        text_add(out, va_arg(*arguments, const char *));
+        break;
+    case 'd':
+        text_printf(out, "%d", va_arg(*arguments, int));
+        break;
+    case 'u':
+        text_printf(out, "%llu", (unsigned long long)va_arg(*arguments, uint64_t));
+        break;
+    default:
+        text_add(out, "%");
+    }
+}
+
+static char *format_all(struct connection *db, const char *format, va_list *arguments)
+{
+    struct text out = { 0 };
+
+    text_add(&out, "");
+    for (const char *c = format; *c != '\0'; c++) {
+        if (*c == '%')
+            format_one(db, &out, *++c, arguments);
+        else
+            text_add_bytes(&out, c, 1);
+    }
+    return out.bytes;
+}
+
+char *my_format(struct connection *db, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    char *sql = format_all(db, format, &arguments);
+    va_end(arguments);
+    return sql;
+}
+
+static MYSQL_RES *ask(struct connection *db, const char *sql, size_t length, struct error *err)
+{
+    if (mysql_real_query(db->mysql, sql, length) != 0) {
+        my_fail(db->mysql, err);
+        return NULL;
+    }
+
+    MYSQL_RES *result = mysql_store_result(db->mysql);
+    if (result == NULL && mysql_errno(db->mysql) != 0)
+        my_fail(db->mysql, err);
+    return result;
+}
+
+bool my_run_sql(struct connection *db, const char *sql, size_t length, struct error *err)
+{
+    MYSQL_RES *result = ask(db, sql, length, err);
+
+    if (result != NULL)
+        mysql_free_result(result);
+    return mysql_errno(db->mysql) == 0;
+}
+
+bool my_run(struct connection *db, struct error *err, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    autofree char *sql = format_all(db, format, &arguments);
+    va_end(arguments);
+    return my_run_sql(db, sql, strlen(sql), err);
+}
+
+static struct rows *query(struct connection *db, const char *sql, struct error *err)
+{
+    MYSQL_RES *result = ask(db, sql, strlen(sql), err);
+
+    if (result == NULL)
+        return NULL;
+
+    struct rows *rows = xcalloc(1, sizeof(*rows));
+    rows->result = result;
+    return rows;
+}
+
+struct rows *my_query(struct connection *db, struct error *err, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    autofree char *sql = format_all(db, format, &arguments);
+    va_end(arguments);
+    return query(db, sql, err);
+}
+
+char **my_next(struct rows *rows)
+{
+    return mysql_fetch_row(rows->result);
+}
+
+size_t my_row_count(const struct rows *rows)
+{
+    return mysql_num_rows(rows->result);
+}
+
+void my_rows_free(struct rows *rows)
+{
+    if (rows != NULL)
+        mysql_free_result(rows->result);
+    free(rows);
+}
+
+static char *first_value(struct connection *db, const char *sql, struct error *err)
+{
+    autoptr(rows) rows = query(db, sql, err);
+    if (rows == NULL)
+        return NULL;
+
+    char **row = my_next(rows);
+    return xstrdup(row == NULL || row[0] == NULL ? "" : row[0]);
+}
+
+char *my_value(struct connection *db, struct error *err, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    autofree char *sql = format_all(db, format, &arguments);
+    va_end(arguments);
+    return first_value(db, sql, err);
+}
+
+int64_t my_number(struct connection *db, struct error *err, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    autofree char *sql = format_all(db, format, &arguments);
+    va_end(arguments);
+
+    autofree char *value = first_value(db, sql, err);
+    return value == NULL ? -1 : strtoll(value, NULL, 10);
+}
+
+unsigned int my_errno(const struct connection *db)
+{
+    return mysql_errno(db->mysql);
+}
+
+uint64_t my_connection_id(const struct connection *db)
+{
+    return mysql_thread_id(db->mysql);
+}
+
+bool my_evict(struct task *task, struct error *err)
+{
+    autoptr(connection) db = my_connect(task, err);
+
+    while (db != NULL) {
+        int64_t owner =
+            my_number(db, err, "SELECT COALESCE(IS_USED_LOCK('dbguest.%s'), 0)", task->job);
+        if (owner <= 0)
+            return owner == 0;
+
+        struct error gone = { 0 };
+        if (!my_run(db, &gone, "KILL CONNECTION %u", (uint64_t)owner) &&
+            my_errno(db) != MY_NO_SUCH_THREAD) {
+            error_move(err, &gone);
+            return false;
+        }
+        error_clear(&gone);
+        if (!task_goes_on(task, err))
+            return false;
+        task_sleep_ms(task, EVICT_LOOK_MS);
+    }
+    return false;
+}

@@ -1,0 +1,158 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "flavour.h"
+#include "json.h"
+#include "my.h"
+#include "text.h"
+
+#define OF_TENANTS "NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')"
+
+static const char row_sql[] =
+    "SELECT s.SCHEMA_NAME, s.DEFAULT_CHARACTER_SET_NAME, s.DEFAULT_COLLATION_NAME, (SELECT "
+    "COALESCE(SUM(t.DATA_LENGTH + t.INDEX_LENGTH), 0) FROM information_schema.TABLES t WHERE "
+    "t.TABLE_SCHEMA = s.SCHEMA_NAME) FROM information_schema.SCHEMATA s WHERE "
+    "s.SCHEMA_NAME " OF_TENANTS;
+
+static void fill_row(struct json_object *row, char **values)
+{
+    json_add_string(row, "name", values[0]);
+    json_add_string(row, "owner", NULL);
+    json_add_int(row, "size_bytes", strtoll(values[3], NULL, 10));
+    json_add_string(row, "encoding", values[1]);
+    json_add_string(row, "locale", values[2]);
+}
+
+bool mysql_database_list(struct task *task, const struct page *page, struct json_object *rows,
+                         struct error *err)
+{
+    autoptr(connection) db = my_connect(task, err);
+    autoptr(rows) found =
+        db == NULL
+            ? NULL
+            : my_query(db, err,
+                       "%s AND BINARY s.SCHEMA_NAME > BINARY %L ORDER BY BINARY "
+                       "s.SCHEMA_NAME LIMIT %u",
+                       row_sql, page->marker == NULL ? "" : page->marker, (uint64_t)page->limit);
+    if (found == NULL)
+        return false;
+    for (char **values = my_next(found); values != NULL; values = my_next(found)) {
+        struct json_object *row = json_object_new_object();
+        fill_row(row, values);
+        json_object_array_add(rows, row);
+    }
+    return true;
+}
+
+bool mysql_database_show(struct task *task, const char *name, struct json_object *row,
+                         struct error *err)
+{
+    autoptr(connection) db = my_connect(task, err);
+    autoptr(rows) found =
+        db == NULL ? NULL
+                   : my_query(db, err, "%s AND BINARY s.SCHEMA_NAME = BINARY %L", row_sql, name);
+    if (found == NULL)
+        return false;
+
+    char **values = my_next(found);
+    if (values == NULL)
+        return error_set(err, ERROR_NOT_FOUND, "database '%s' does not exist", name);
+    fill_row(row, values);
+    return true;
+}
+
+struct json_object *my_databases(struct connection *db, struct error *err)
+{
+    autoptr(rows) rows = my_query(db, err,
+                                  "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE "
+                                  "SCHEMA_NAME " OF_TENANTS);
+    if (rows == NULL)
+        return NULL;
+
+    struct json_object *names = json_object_new_object();
+    for (char **row = my_next(rows); row != NULL; row = my_next(rows))
+        json_add_bool(names, row[0], true);
+    return names;
+}
+
+static bool check_database_name(const char *name, struct error *err)
+{
+    if (my_is_internal_database(name))
+        return error_set(err, ERROR_INVALID, "database '%s' is the engine's own", name);
+    /* The server cuts white space off the end, and would then act on another. */
+    if (name[0] == '\0' || text_ends(name, " "))
+        return error_set(err, ERROR_INVALID,
+                         "a database's name may be neither empty nor end with a space");
+    return true;
+}
+
+static bool create_one(struct connection *db, const struct database *database, struct error *err)
+{
+    if (!check_database_name(database->name, err))
+        return false;
+
+    autofree char *encoding = database->encoding == NULL
+                                  ? my_format(db, "")
+                                  : my_format(db, " CHARACTER SET %L", database->encoding);
+    autofree char *locale = database->locale == NULL
+                                ? my_format(db, "")
+                                : my_format(db, " COLLATE %L", database->locale);
+    if (my_run(db, err, "CREATE DATABASE %I%s%s", database->name, encoding, locale))
+        return true;
+    if (err->reason == ERROR_EXISTS)
+        return error_set(err, ERROR_EXISTS, "database '%s' exists already", database->name);
+    return error_prefix(err, "cannot create database '%s'", database->name);
+}
+
+static bool drop_one(struct connection *db, const struct database *database, struct error *err)
+{
+    if (!check_database_name(database->name, err))
+        return false;
+
+    int64_t sessions = my_number(
+        db, err, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE BINARY DB = BINARY %L",
+        database->name);
+    if (sessions > 0) {
+        error_set(err, ERROR_BUSY, "%lld %s of database '%s'", (long long)sessions,
+                  sessions == 1 ? "session makes use" : "sessions make use", database->name);
+        return error_hint(err, "end its sessions first");
+    }
+    if (sessions < 0)
+        return false;
+    if (my_run(db, err, "DROP DATABASE %I", database->name))
+        return true;
+    if (err->reason == ERROR_NOT_FOUND)
+        return error_set(err, ERROR_NOT_FOUND, "database '%s' does not exist", database->name);
+    return error_prefix(err, "cannot drop database '%s'", database->name);
+}
+
+static bool for_each(struct task *task, const struct database *databases, size_t count,
+                     bool (*change)(struct connection *db, const struct database *database,
+                                    struct error *err),
+                     struct error *each, struct error *err)
+{
+    autoptr(connection) db = my_connect_for_change(task, err);
+
+    if (db == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        /* Those that were not reached say so: what is done stays. */
+        if (task_goes_on(task, &each[i]))
+            change(db, &databases[i], &each[i]);
+        task_progress(task, i + 1, count);
+    }
+    return true;
+}
+
+bool mysql_database_create(struct task *task, const struct database *databases, size_t count,
+                           struct error *each, struct error *err)
+{
+    return for_each(task, databases, count, create_one, each, err);
+}
+
+bool mysql_database_drop(struct task *task, const struct database *databases, size_t count,
+                         struct error *each, struct error *err)
+{
+    return for_each(task, databases, count, drop_one, each, err);
+}

@@ -1,0 +1,189 @@
+#include "hash.h"
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "memory.h"
+#include "text.h"
+
+#define SHA1_BYTES 20
+#define SHA256_BYTES 32
+#define SALT_BYTES 20
+#define ROUNDS 5000
+
+/* crypt(3)'s alphabet; its salts and digests are of it. */
+static const char alphabet[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+char *hash_native(const char *password)
+{
+    unsigned char once[EVP_MAX_MD_SIZE];
+    unsigned char twice[EVP_MAX_MD_SIZE];
+    struct text out = { 0 };
+
+    if (EVP_Digest(password, strlen(password), once, NULL, EVP_sha1(), NULL) != 1 ||
+        EVP_Digest(once, SHA1_BYTES, twice, NULL, EVP_sha1(), NULL) != 1)
+        abort();
+    text_add(&out, "*");
+    for (size_t i = 0; i < SHA1_BYTES; i++)
+        text_printf(&out, "%02X", (unsigned int)twice[i]);
+    explicit_bzero(once, sizeof(once));
+    return out.bytes;
+}
+
+/* One running digest; the library fails only when memory runs out. */
+struct digest {
+    EVP_MD_CTX *context;
+};
+
+static void digest_begin(struct digest *digest)
+{
+    if (EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL) != 1)
+        abort();
+}
+
+static void digest_add(struct digest *digest, const void *bytes, size_t length)
+{
+    if (EVP_DigestUpdate(digest->context, bytes, length) != 1)
+        abort();
+}
+
+/* As many bytes as length says, of a block of 32 that is repeated. */
+static void digest_add_repeated(struct digest *digest, const unsigned char *block, size_t length)
+{
+    for (; length > SHA256_BYTES; length -= SHA256_BYTES)
+        digest_add(digest, block, SHA256_BYTES);
+    digest_add(digest, block, length);
+}
+
+static void digest_end(struct digest *digest, unsigned char out[SHA256_BYTES])
+{
+    if (EVP_DigestFinal_ex(digest->context, out, NULL) != 1)
+        abort();
+}
+
+/* Steps 4 to 12 of the specification. */
+static void first_digest(struct digest *digest, const char *password, const char *salt,
+                         unsigned char out[SHA256_BYTES])
+{
+    size_t length = strlen(password);
+    unsigned char other[SHA256_BYTES];
+
+    digest_begin(digest);
+    digest_add(digest, password, length);
+    digest_add(digest, salt, SALT_BYTES);
+    digest_add(digest, password, length);
+    digest_end(digest, other);
+
+    digest_begin(digest);
+    digest_add(digest, password, length);
+    digest_add(digest, salt, SALT_BYTES);
+    digest_add_repeated(digest, other, length);
+    for (size_t bits = length; bits > 0; bits >>= 1) {
+        if ((bits & 1) != 0)
+            digest_add(digest, other, SHA256_BYTES);
+        else
+            digest_add(digest, password, length);
+    }
+    digest_end(digest, out);
+    explicit_bzero(other, sizeof(other));
+}
+
+/* Steps 13 to 20: what stands for the password and for the salt in the rounds. */
+static void stand_ins(struct digest *digest, const char *password, const char *salt,
+                      unsigned int first, unsigned char p[SHA256_BYTES],
+                      unsigned char s[SHA256_BYTES])
+{
+    size_t length = strlen(password);
+
+    digest_begin(digest);
+    for (size_t i = 0; i < length; i++)
+        digest_add(digest, password, length);
+    digest_end(digest, p);
+
+    digest_begin(digest);
+    for (unsigned int i = 0; i < 16 + first; i++)
+        digest_add(digest, salt, SALT_BYTES);
+    digest_end(digest, s);
+}
+
+/* Step 21. */
+static void stir(struct digest *digest, size_t length, const unsigned char p[SHA256_BYTES],
+                 const unsigned char s[SHA256_BYTES], unsigned char state[SHA256_BYTES])
+{
+    for (unsigned int round = 0; round < ROUNDS; round++) {
+        digest_begin(digest);
+        if (round % 2 != 0)
+            digest_add_repeated(digest, p, length);
+        else
+            digest_add(digest, state, SHA256_BYTES);
+        if (round % 3 != 0)
+            digest_add(digest, s, SALT_BYTES);
+        if (round % 7 != 0)
+            digest_add_repeated(digest, p, length);
+        if (round % 2 != 0)
+            digest_add(digest, state, SHA256_BYTES);
+        else
+            digest_add_repeated(digest, p, length);
+        digest_end(digest, state);
+    }
+}
+
+static void add_encoded(struct text *out, unsigned int bits, int characters)
+{
+    for (; characters > 0; characters--, bits >>= 6)
+        text_add_bytes(out, &alphabet[bits & 0x3f], 1);
+}
+
+/* Step 22: three bytes at a time, in an order of the specification's own. */
+static void add_digest(struct text *out, const unsigned char d[SHA256_BYTES])
+{
+    unsigned int a = 0;
+    unsigned int b = 10;
+    unsigned int c = 20;
+
+    for (int i = 0; i < 10; i++) {
+        unsigned int next = c + 1;
+        add_encoded(out, (unsigned int)d[a] << 16 | (unsigned int)d[b] << 8 | d[c], 4);
+        c = b + 1;
+        b = a + 1;
+        a = next;
+    }
+    add_encoded(out, (unsigned int)d[31] << 8 | d[30], 3);
+}
+
+char *hash_caching_sha2_salted(const char *password, const char *salt)
+{
+    struct digest digest = { .context = EVP_MD_CTX_new() };
+    unsigned char state[SHA256_BYTES];
+    unsigned char p[SHA256_BYTES];
+    unsigned char s[SHA256_BYTES];
+    struct text out = { 0 };
+
+    if (digest.context == NULL)
+        abort();
+    first_digest(&digest, password, salt, state);
+    stand_ins(&digest, password, salt, state[0], p, s);
+    stir(&digest, strlen(password), p, s, state);
+    EVP_MD_CTX_free(digest.context);
+
+    text_printf(&out, "$A$005$%s", salt);
+    add_digest(&out, state);
+    explicit_bzero(state, sizeof(state));
+    explicit_bzero(p, sizeof(p));
+    return out.bytes;
+}
+
+char *hash_caching_sha2(const char *password)
+{
+    unsigned char random[SALT_BYTES];
+    char salt[SALT_BYTES + 1] = "";
+
+    if (RAND_bytes(random, sizeof(random)) != 1)
+        abort();
+    for (size_t i = 0; i < SALT_BYTES; i++)
+        salt[i] = alphabet[random[i] & 0x3f];
+    return hash_caching_sha2_salted(password, salt);
+}

@@ -1,0 +1,360 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "flavour.h"
+#include "json.h"
+#include "memory.h"
+#include "my.h"
+#include "text.h"
+
+/* ---- listing ---- */
+
+/* The grants' names of databases are patterns on MariaDB: "a\_b" is the database a_b. */
+static char *database_of_pattern(const struct task *task, const char *pattern)
+{
+    char *name = xstrdup(pattern);
+    char *to = name;
+
+    for (const char *from = pattern; *from != '\0'; from++) {
+        if (my_flavour(task)->grants_by_pattern && *from == '\\' && from[1] != '\0')
+            from++;
+        *to++ = *from;
+    }
+    *to = '\0';
+    return name;
+}
+
+static bool add_clients(struct connection *db, struct json_object *rows, struct error *err)
+{
+    autoptr(rows) found = my_query(
+        db, err, "SELECT USER, COUNT(*) FROM information_schema.PROCESSLIST GROUP BY USER");
+    autoptr(json_object) counts = json_object_new_object();
+
+    if (found == NULL)
+        return false;
+    for (char **row = my_next(found); row != NULL; row = my_next(found))
+        json_add_int(counts, row[0], strtoll(row[1], NULL, 10));
+    for (size_t i = 0; i < json_object_array_length(rows); i++) {
+        struct json_object *user = json_object_array_get_idx(rows, i);
+        json_add_int(user, "clients", json_get_int(counts, json_get_string(user, "name")));
+    }
+    return true;
+}
+
+/* Accounts that condition (SQL on `a`) lets through, with a row for each of their databases. */
+static bool list_users(struct task *task, struct connection *db, const char *condition,
+                       struct json_object *rows, struct error *err)
+{
+    autoptr(rows) found = my_query(
+        db, err,
+        "SELECT p.user, p.locked, d.Db, %s FROM (SELECT a.user, a.locked FROM %s AS a WHERE "
+        "a.user NOT IN ('', 'root', 'mysql') AND %s) AS p LEFT JOIN mysql.db d ON d.User = p.user "
+        "AND d.Host = '%%' ORDER BY BINARY p.user, BINARY d.Db",
+        my_access_of_row, my_flavour(task)->accounts, condition);
+    struct json_object *user = NULL;
+
+    if (found == NULL)
+        return false;
+    for (char **row = my_next(found); row != NULL; row = my_next(found)) {
+        if (user == NULL || strcmp(json_get_string(user, "name"), row[0]) != 0) {
+            user = json_object_new_object();
+            json_add_string(user, "name", row[0]);
+            json_add_bool(user, "login", strcmp(row[1], "0") == 0);
+            json_add_object(user, "databases");
+            json_object_array_add(rows, user);
+        }
+        if (row[2] != NULL) {
+            autofree char *database = database_of_pattern(task, row[2]);
+            json_add_string(json_get(user, "databases"), database, row[3]);
+        }
+    }
+    return add_clients(db, rows, err);
+}
+
+bool mysql_user_list(struct task *task, const struct page *page, struct json_object *rows,
+                     struct error *err)
+{
+    autoptr(connection) db = my_connect(task, err);
+    if (db == NULL)
+        return false;
+
+    autofree char *condition =
+        my_format(db, "BINARY a.user > BINARY %L ORDER BY BINARY a.user LIMIT %u",
+                  page->marker == NULL ? "" : page->marker, (uint64_t)page->limit);
+    return list_users(task, db, condition, rows, err);
+}
+
+bool mysql_user_show(struct task *task, const char *name, struct json_object *row,
+                     struct error *err)
+{
+    autoptr(connection) db = my_connect(task, err);
+    autoptr(json_object) rows = json_object_new_array();
+    if (db == NULL)
+        return false;
+
+    autofree char *condition = my_format(db, "BINARY a.user = BINARY %L", name);
+    if (!list_users(task, db, condition, rows, err))
+        return false;
+    if (json_object_array_length(rows) == 0)
+        return error_set(err, ERROR_NOT_FOUND, "user '%s' does not exist", name);
+    json_object_object_foreach (json_object_array_get_idx(rows, 0), key, value)
+        json_add(row, key, json_object_get(value));
+    return true;
+}
+
+/* ---- changing many ---- */
+
+/* The accounts of tenants that there are, as keys. */
+static struct json_object *existing_users(struct task *task, struct connection *db,
+                                          struct error *err)
+{
+    autoptr(rows) rows =
+        my_query(db, err, "SELECT a.user FROM %s AS a", my_flavour(task)->accounts);
+    if (rows == NULL)
+        return NULL;
+
+    struct json_object *users = json_object_new_object();
+    for (char **row = my_next(rows); row != NULL; row = my_next(rows))
+        json_add_bool(users, row[0], true);
+    return users;
+}
+
+static bool check_user_name(const struct task *task, const char *name, struct error *err)
+{
+    size_t characters = 0;
+
+    if (name[0] == '\0' || my_is_internal_user(name))
+        return error_set(err, ERROR_INVALID, "'%s' cannot be the name of a user", name);
+    for (const char *c = name; *c != '\0'; c++) {
+        characters += ((unsigned char)*c & 0xc0) != 0x80;
+        if ((unsigned char)*c >= 0xf0)
+            return error_set(err, ERROR_INVALID,
+                             "the engine's names have no characters beyond U+FFFF");
+    }
+    if (characters > my_flavour(task)->user_name_characters)
+        return error_set(err, ERROR_INVALID, "a user's name has at most %zu characters",
+                         my_flavour(task)->user_name_characters);
+    return true;
+}
+
+/* A change of many accounts that is one statement. */
+struct change {
+    const char *head; /* "CREATE USER " */
+    bool wants_new;   /* the accounts must not be there yet; otherwise they must */
+    bool with_password;
+    bool with_databases; /* which must exist */
+};
+
+static bool check_one(struct task *task, const struct change *change, const struct user *user,
+                      struct json_object *users, struct json_object *databases, struct error *err)
+{
+    bool exists = json_get(users, user->name) != NULL;
+
+    if (!check_user_name(task, user->name, err))
+        return false;
+    if (exists && change->wants_new)
+        return error_set(err, ERROR_EXISTS, "user '%s' exists already", user->name);
+    if (!exists && !change->wants_new)
+        return error_set(err, ERROR_NOT_FOUND, "user '%s' does not exist", user->name);
+    return !change->with_databases || my_check_databases(databases, user, err);
+}
+
+/* What can be known beforehand; a name that was asked for twice is wrong the second time. */
+static bool check_all(struct task *task, struct connection *db, const struct change *change,
+                      const struct user *users, size_t count, struct error *each, struct error *err)
+{
+    autoptr(json_object) existing = existing_users(task, db, err);
+    autoptr(json_object) databases = existing == NULL ? NULL : my_databases(db, err);
+
+    if (databases == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!check_one(task, change, &users[i], existing, databases, &each[i]))
+            continue;
+        if (change->wants_new)
+            json_add_bool(existing, users[i].name, true);
+    }
+    return true;
+}
+
+static void add_account(struct text *sql, struct task *task, struct connection *db,
+                        const struct change *change, const struct user *user)
+{
+    const struct flavour *flavour = my_flavour(task);
+    autofree char *account = my_format(db, "%A", user->name);
+
+    text_add(sql, sql->length == 0 ? change->head : ", ");
+    text_add(sql, account);
+    if (change->with_password) {
+        autofree char *hash = flavour->hash(user->password);
+        text_printf(sql, " %s '%s'", flavour->identified, hash);
+        explicit_bzero(hash, strlen(hash));
+    }
+}
+
+/*
+ * One statement for all. It is not atomic: when it fails, what there is now tells who was done.
+ * Returns false when not even that could be found out.
+ */
+static bool run_change(struct task *task, struct connection *db, const struct change *change,
+                       const struct user *users, size_t count, struct error *each,
+                       struct error *err)
+{
+    autotext struct text sql = { 0 };
+    struct error failed = { 0 };
+
+    for (size_t i = 0; i < count; i++)
+        if (each[i].reason == ERROR_NONE)
+            add_account(&sql, task, db, change, &users[i]);
+    if (sql.length == 0)
+        return true;
+    if (my_run_sql(db, sql.bytes, sql.length, &failed))
+        return true;
+
+    autoptr(json_object) existing = existing_users(task, db, err);
+    bool tells = change->wants_new || !change->with_password;
+    for (size_t i = 0; existing != NULL && i < count; i++) {
+        bool done = (json_get(existing, users[i].name) != NULL) == change->wants_new;
+        if (each[i].reason == ERROR_NONE && !(tells && done))
+            error_set(&each[i], failed.reason, "'%s': %s", users[i].name, failed.message);
+    }
+    error_clear(&failed);
+    return existing != NULL;
+}
+
+static bool end_sessions_of(struct task *task, struct connection *db, const struct user *users,
+                            size_t count, const struct error *each, struct error *err)
+{
+    autotext struct text sql = { 0 };
+
+    text_add(&sql,
+             "SELECT ID FROM information_schema.PROCESSLIST WHERE NOT (USER = 'root' AND HOST "
+             "= 'localhost') AND BINARY USER IN (''");
+    for (size_t i = 0; i < count; i++) {
+        autofree char *name = my_format(db, ", %L", users[i].name);
+        if (each[i].reason == ERROR_NONE)
+            text_add(&sql, name);
+    }
+    text_add(&sql, ")");
+    return my_end_sessions(task, db, sql.bytes, NULL, err);
+}
+
+/* A user who did not get his databases is not left behind half made. */
+static void drop_half_made(struct connection *db, const struct user *users, size_t count,
+                           const bool *made, const struct error *each)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct error ignored = { 0 };
+        if (made[i] && each[i].reason != ERROR_NONE)
+            my_run(db, &ignored, "DROP USER IF EXISTS %A", users[i].name);
+        error_clear(&ignored);
+    }
+}
+
+bool mysql_user_create(struct task *task, const struct user *users, size_t count,
+                       struct error *each, struct error *err)
+{
+    static const struct change change = { "CREATE USER ", true, true, true };
+    autoptr(connection) db = my_connect_for_change(task, err);
+    autofree bool *made = xcalloc(count, sizeof(*made));
+
+    if (db == NULL || !check_all(task, db, &change, users, count, each, err) ||
+        !run_change(task, db, &change, users, count, each, err))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        made[i] = each[i].reason == ERROR_NONE;
+    my_grant_all(db, users, count, each);
+    drop_half_made(db, users, count, made, each);
+    return true;
+}
+
+bool mysql_user_drop(struct task *task, const struct user *users, size_t count, struct error *each,
+                     struct error *err)
+{
+    static const struct change change = { "DROP USER ", false, false, false };
+    autoptr(connection) db = my_connect_for_change(task, err);
+
+    /* The server lets sessions of a dropped user go on. */
+    return db != NULL && check_all(task, db, &change, users, count, each, err) &&
+           run_change(task, db, &change, users, count, each, err) &&
+           end_sessions_of(task, db, users, count, each, err);
+}
+
+bool mysql_user_set_password(struct task *task, const struct user *users, size_t count,
+                             struct error *each, struct error *err)
+{
+    static const struct change change = { "ALTER USER ", false, true, false };
+    autoptr(connection) db = my_connect_for_change(task, err);
+
+    return db != NULL && check_all(task, db, &change, users, count, each, err) &&
+           run_change(task, db, &change, users, count, each, err);
+}
+
+static void need_databases(const struct user *users, size_t count, struct error *each)
+{
+    for (size_t i = 0; i < count; i++)
+        if (each[i].reason == ERROR_NONE && users[i].databases[0] == NULL)
+            error_set(&each[i], ERROR_INVALID, "parameter 'databases' names none");
+}
+
+bool mysql_user_grant(struct task *task, const struct user *users, size_t count, struct error *each,
+                      struct error *err)
+{
+    static const struct change change = { "", false, false, true };
+    autoptr(connection) db = my_connect_for_change(task, err);
+
+    if (db == NULL || !check_all(task, db, &change, users, count, each, err))
+        return false;
+    need_databases(users, count, each);
+    my_grant_all(db, users, count, each);
+    return true;
+}
+
+/* What is not granted is revoked already. */
+static bool revoke_one(struct connection *db, const char *user, const char *database,
+                       struct error *err)
+{
+    struct error refused = { 0 };
+
+    if (my_run(db, &refused, "REVOKE ALL PRIVILEGES, GRANT OPTION ON %P.* FROM %A", database, user))
+        return true;
+    if (my_errno(db) == MY_NO_SUCH_GRANT) {
+        error_clear(&refused);
+        return true;
+    }
+    error_move(err, &refused);
+    return error_prefix(err, "cannot revoke '%s' from '%s'", database, user);
+}
+
+bool mysql_user_revoke(struct task *task, const struct user *users, size_t count,
+                       struct error *each, struct error *err)
+{
+    static const struct change change = { "", false, false, true };
+    autoptr(connection) db = my_connect_for_change(task, err);
+
+    if (db == NULL || !check_all(task, db, &change, users, count, each, err))
+        return false;
+    need_databases(users, count, each);
+    for (size_t i = 0; i < count; i++)
+        for (const char *const *name = users[i].databases;
+             each[i].reason == ERROR_NONE && *name != NULL; name++)
+            revoke_one(db, users[i].name, *name, &each[i]);
+    return true;
+}
+
+bool mysql_user_rename(struct task *task, const struct user *user, struct error *err)
+{
+    autoptr(connection) db = my_connect_for_change(task, err);
+    autoptr(json_object) existing = db == NULL ? NULL : existing_users(task, db, err);
+
+    if (existing == NULL || !check_user_name(task, user->name, err) ||
+        !check_user_name(task, user->new_name, err))
+        return false;
+    if (json_get(existing, user->name) == NULL)
+        return error_set(err, ERROR_NOT_FOUND, "user '%s' does not exist", user->name);
+    if (json_get(existing, user->new_name) != NULL)
+        return error_set(err, ERROR_EXISTS, "user '%s' exists already", user->new_name);
+    return my_run(db, err, "RENAME USER %A TO %A", user->name, user->new_name) ||
+           error_prefix(err, "cannot rename user '%s'", user->name);
+}
