@@ -26,15 +26,9 @@ static const struct {
     { "save", "" },
 };
 
-/* How many words make one line of a setting; the others are one word, whatever is in it. */
-static const struct {
-    const char *name;
-    size_t words;
-} word_settings[] = {
-    { "save", 2 },
-    { "client-output-buffer-limit", 4 },
-    { "oom-score-adj-values", 3 },
-};
+/* Several words on their line; the others are one word, whatever is in it. */
+static const char *const word_settings[] = { "client-output-buffer-limit", "oom-score-adj-values",
+                                             "save" };
 
 /* Gate, paths, accounts and whatever would bring in another file, program or master. */
 static const char *const our_settings[] = {
@@ -197,17 +191,20 @@ char *chosen_value(const struct engine *engine, const char *name)
     return xstrdup(default_of(name));
 }
 
-static size_t words_of(const char *name)
+bool chosen_has_default(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(word_settings); i++)
-        if (strcmp(word_settings[i].name, name) == 0)
-            return word_settings[i].words;
-    return 0;
+    for (size_t i = 0; i < ARRAY_SIZE(defaults); i++)
+        if (strcmp(defaults[i].name, name) == 0)
+            return true;
+    return false;
 }
 
 bool chosen_has_words(const char *name)
 {
-    return words_of(name) > 0;
+    for (size_t i = 0; i < ARRAY_SIZE(word_settings); i++)
+        if (strcmp(word_settings[i], name) == 0)
+            return true;
+    return false;
 }
 
 static void add_quoted(struct text *text, const char *bytes, size_t length)
@@ -225,18 +222,13 @@ static void add_quoted(struct text *text, const char *bytes, size_t length)
     text_add(text, "\"");
 }
 
-void chosen_line(struct text *text, const char *name, const char *value)
+static void add_line(struct text *text, const char *name, const char *value)
 {
-    size_t words = words_of(name);
-    size_t count = 0;
-
     text_add(text, name);
-    if (words == 0 || value[0] == '\0')
+    if (!chosen_has_words(name) || value[0] == '\0')
         add_quoted(text, value, strlen(value));
-    for (; words > 0 && *value != '\0'; count++) {
+    while (chosen_has_words(name) && *value != '\0') {
         size_t length = strcspn(value, " ");
-        if (count > 0 && count % words == 0)
-            text_printf(text, "\n%s", name);
         add_quoted(text, value, length);
         value += length;
         value += strspn(value, " ");
@@ -308,9 +300,10 @@ void chosen_add_lines(struct text *text, struct json_object *settings)
 {
     if (settings == NULL)
         return;
-    json_object_object_foreach (settings, name, value) {
-        autofree char *words = chosen_text(value);
-        chosen_line(text, name, words);
+    struct json_object_iter setting;
+    json_object_object_foreachC (settings, setting) {
+        autofree char *words = chosen_text(setting.val);
+        add_line(text, setting.key, words);
     }
 }
 

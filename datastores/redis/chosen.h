@@ -27,14 +27,14 @@ void chosen_by_memory(struct task *task, struct json_object *before, struct json
 char *chosen_text(struct json_object *value);
 /* What a setting is to be with the gate open; never NULL; the caller frees it. */
 char *chosen_value(const struct engine *engine, const char *name);
-/* Adds the line, or lines, that give a setting this value, so quoted that nothing breaks out. */
-void chosen_line(struct text *text, const char *name, const char *value);
-/* The lines of an object of settings. */
+/* The lines of an object of settings, so quoted that nothing breaks out of its line. */
 void chosen_add_lines(struct text *text, struct json_object *settings);
 /* Writes conf/kept.conf. */
 bool chosen_write_kept(const char *conf, struct json_object *kept, struct error *err);
 /* Whether two texts mean the same: "100mb" and "104857600". */
 bool chosen_same(const char *one, const char *other);
+/* Whether it is known what a setting is when nobody asks for anything. */
+bool chosen_has_default(const char *name);
 /* Whether a setting takes several words, which CONFIG GET gives in its own order. */
 bool chosen_has_words(const char *name);
 /* Invalid when a setting is ours or cannot be one. */

@@ -54,10 +54,16 @@ static bool is_victim(const struct victims *victims, const char *client)
            strstr(client, " user=" REDIS_AGENT " ") != NULL;
 }
 
-/* How many there were, or -1. One that is gone before its turn is no matter. */
-static int kill_sessions(redisContext *db, const struct victims *victims, struct error *err)
+/*
+ * Walks over the sessions and, with kill, ends those that are to end. How many of them had logged
+ * in, or -1; nobody can as "default", so that is what those are who have not. They are ended too,
+ * and are none: there may always be somebody who tries.
+ */
+static int look_at_sessions(redisContext *db, const struct victims *victims, bool kill,
+                            struct error *err)
 {
     autoptr(redisReply) clients = ASK(db, err, "CLIENT", "LIST");
+    int asked = 0;
     int count = 0;
 
     if (clients == NULL)
@@ -68,11 +74,15 @@ static int kill_sessions(redisContext *db, const struct victims *victims, struct
         line += *line == '\n';
         if (!text_starts(client, "id=") || !is_victim(victims, client))
             continue;
+        count += strstr(client, " user=default ") == NULL;
+        if (!kill)
+            continue;
         autofree char *number = xstrndup(client + strlen("id="), strcspn(client, " ") - 3);
         SEND(db, "CLIENT", "KILL", "ID", number);
-        count++;
+        asked++;
     }
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < asked; i++) {
+        /* One that is gone before its turn is no matter. */
         autoptr(redisReply) killed = connection_read(db, err);
         if (killed == NULL)
             return -1;
@@ -81,16 +91,16 @@ static int kill_sessions(redisContext *db, const struct victims *victims, struct
 }
 
 /*
- * Until one look finds none. Whoever connects meanwhile gets in as nobody, since the closed ACL is
- * in force, and is ended too. Replicas are sessions as well.
+ * Until one look finds none that has logged in. Whoever connects meanwhile gets in as nobody, since
+ * the closed ACL is in force. Replicas are sessions as well.
  */
 static bool end_sessions(struct task *task, redisContext *db, const struct victims *victims,
                          int *ended, struct error *err)
 {
-    int killed = kill_sessions(db, victims, err);
+    int killed = look_at_sessions(db, victims, true, err);
     int sum = 0;
 
-    for (; killed > 0; killed = kill_sessions(db, victims, err)) {
+    for (; killed > 0; killed = look_at_sessions(db, victims, true, err)) {
         sum += killed;
         if (!task_goes_on(task, err))
             return false;
@@ -133,8 +143,16 @@ static bool move_running(struct task *task, redisContext **db, enum gate gate, i
 
     if (gate == GATE_OPEN)
         return hold_settings(task, *db, gate, err) && load(task, db, gate, err);
-    return load(task, db, gate, err) && hold_settings(task, *db, gate, err) &&
-           end_sessions(task, *db, &others, ended, err);
+
+    /* Loading the accounts ends sessions as well, so they are counted before. */
+    int before = look_at_sessions(*db, &others, false, err);
+    int after = 0;
+    if (before < 0 || !load(task, db, gate, err) || !hold_settings(task, *db, gate, err) ||
+        !end_sessions(task, *db, &others, &after, err))
+        return false;
+    if (ended != NULL)
+        *ended = before > after ? before : after;
+    return true;
 }
 
 /* Opening keeps users.open.acl, which says closed, until all of it has worked. */
@@ -219,4 +237,19 @@ bool redis_keep_memory(struct task *task, struct error *err)
         return true;
     autoptr(acl) acl = acl_fetch(db, err);
     return acl != NULL && acl_write(task, acl, GATE_OPEN, err);
+}
+
+bool redis_carry(struct task *task, const struct engine *from, struct error *err)
+{
+    autoptr(acl) acl = acl_read_files(from->conf, err);
+    autoptr(json_object) theirs = acl == NULL ? NULL : chosen_read(from->conf, err);
+    autoptr(json_object) chosen = theirs == NULL ? NULL : chosen_read(task->engine->conf, err);
+
+    if (chosen == NULL)
+        return false;
+    struct json_object *kept = json_copy(json_get(theirs, "kept"));
+    json_add(chosen, "kept", kept);
+    return acl_write(task, acl, GATE_CLOSED, err) &&
+           chosen_write(task->engine->conf, chosen, err) &&
+           chosen_write_kept(task->engine->conf, kept, err);
 }

@@ -55,6 +55,7 @@ bool redis_status(struct task *task, struct json_object *status, struct error *e
 bool redis_gate(struct task *task, enum gate gate, int *ended, struct error *err);
 bool redis_evict(struct task *task, struct error *err);
 bool redis_keep_memory(struct task *task, struct error *err);
+bool redis_carry(struct task *task, const struct engine *from, struct error *err);
 
 bool redis_facts(struct task *task, struct json_object *facts, struct error *err);
 bool redis_facts_follow(struct json_object *before, struct json_object *after, struct error *err);

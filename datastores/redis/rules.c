@@ -13,10 +13,9 @@
 
 /* What each access may do; a "7" before a rule: only since 7.0, a "6": only before. */
 static const char *const read_rules[] = { "+@read", NULL };
-static const char *const write_rules[] = {
-    "+@read",         "+@write",   "-@scripting",  "+eval",   "+evalsha",   "+script|load",
-    "+script|exists", "7+eval_ro", "7+evalsha_ro", "7+fcall", "7+fcall_ro", NULL,
-};
+/* Not +@read +@write: 7.0 takes five times as long to put that into words, for each ACL SAVE. */
+static const char *const write_rules[] = { "+@all",         "7-function",   "7+function|list",
+                                           "-script|flush", "-script|kill", NULL };
 static const char *const all_rules[] = { "+@all", NULL };
 static const char *const common_rules[] = { "+@connection", "+@transaction", "+@pubsub", NULL };
 static const char *const last_rules[] = {

@@ -194,9 +194,10 @@ static bool add_settings(struct task *task, redisContext *db, struct json_object
     json_add(status, "memory", json_copy(json_get(chosen, "memory")));
     if (settings == NULL || acl_gate_closed(task->engine))
         return true;
-    json_object_object_foreach (settings, name, value) {
-        if (needs_restart(db, name, value, err))
-            json_object_array_add(restart_needed, json_object_new_string(name));
+    struct json_object_iter setting;
+    json_object_object_foreachC (settings, setting) {
+        if (needs_restart(db, setting.key, setting.val, err))
+            json_object_array_add(restart_needed, json_object_new_string(setting.key));
     }
     return err->reason == ERROR_NONE;
 }

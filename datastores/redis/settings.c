@@ -50,8 +50,9 @@ static bool check_form(const struct engine *engine, struct json_object *settings
 
 static bool check_all(const struct engine *engine, struct json_object *settings, struct error *err)
 {
-    json_object_object_foreach (settings, name, value) {
-        if (!chosen_allowed(name, value, err))
+    struct json_object_iter setting;
+    json_object_object_foreachC (settings, setting) {
+        if (!chosen_allowed(setting.key, setting.val, err))
             return false;
     }
     return check_form(engine, settings, err);
@@ -65,10 +66,11 @@ static void note_removed(struct json_object *before, struct json_object *chosen)
 
     if (settings == NULL)
         return;
-    json_object_object_foreach (settings, name, value) {
-        (void)value;
-        if (json_get(json_get(chosen, "settings"), name) == NULL)
-            json_object_array_add(removed, json_object_new_string(name));
+    struct json_object_iter setting;
+    json_object_object_foreachC (settings, setting) {
+        if (json_get(json_get(chosen, "settings"), setting.key) == NULL &&
+            json_get(json_get(chosen, "memory"), setting.key) == NULL)
+            json_object_array_add(removed, json_object_new_string(setting.key));
     }
 }
 
@@ -265,28 +267,43 @@ static bool reload_one(redisContext *db, const char *name, const char *value,
     return true;
 }
 
+/* What nobody asks for any more: the engine's own defaults only a restart brings back. */
+static bool reload_removed(struct task *task, redisContext *db, struct json_object *removed,
+                           struct json_object *restart_needed, struct error *err)
+{
+    for (size_t i = 0; removed != NULL && i < json_object_array_length(removed); i++) {
+        struct json_object *name = json_object_array_get_idx(removed, i);
+        autofree char *value = chosen_value(task->engine, json_object_get_string(name));
+        if (!chosen_has_default(json_object_get_string(name)))
+            json_object_array_add(restart_needed, json_object_get(name));
+        else if (!reload_one(db, json_object_get_string(name), value, restart_needed, err))
+            return false;
+    }
+    return true;
+}
+
+static bool reload_all(struct task *task, redisContext *db, struct json_object *settings,
+                       struct json_object *restart_needed, struct error *err)
+{
+    struct json_object_iter setting;
+
+    if (settings == NULL)
+        return true;
+    json_object_object_foreachC (settings, setting) {
+        autofree char *text = chosen_value(task->engine, setting.key);
+        if (!reload_one(db, setting.key, text, restart_needed, err))
+            return false;
+    }
+    return true;
+}
+
 bool redis_reload(struct task *task, struct json_object *restart_needed, struct error *err)
 {
     autoptr(json_object) chosen = chosen_read(task->engine->conf, err);
     autoptr(redisContext) db = chosen == NULL ? NULL : connection_open(task, err);
 
-    if (db == NULL)
-        return false;
-    static const char *const places[] = { "memory", "kept", "settings" };
-    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-        struct json_object *settings = json_get(chosen, places[i]);
-        if (settings == NULL)
-            continue;
-        json_object_object_foreach (settings, name, value) {
-            (void)value;
-            autofree char *text = chosen_value(task->engine, name);
-            if (!reload_one(db, name, text, restart_needed, err))
-                return false;
-        }
-    }
-    struct json_object *removed = json_get(chosen, "removed");
-    for (size_t i = 0; removed != NULL && i < json_object_array_length(removed); i++)
-        json_object_array_add(restart_needed,
-                              json_object_get(json_object_array_get_idx(removed, i)));
-    return true;
+    return db != NULL && reload_all(task, db, json_get(chosen, "memory"), restart_needed, err) &&
+           reload_all(task, db, json_get(chosen, "kept"), restart_needed, err) &&
+           reload_all(task, db, json_get(chosen, "settings"), restart_needed, err) &&
+           reload_removed(task, db, json_get(chosen, "removed"), restart_needed, err);
 }

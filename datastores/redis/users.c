@@ -320,8 +320,10 @@ bool redis_user_show(struct task *task, const char *name, struct json_object *ro
         !count_clients(batch.db, clients, err))
         return false;
     autoptr(json_object) made = rules_row(line);
-    json_object_object_foreach (made, member, value)
-        json_add(row, member, json_object_get(value));
+    struct json_object_iter member;
+    json_object_object_foreachC (made, member) {
+        json_add(row, member.key, json_object_get(member.val));
+    }
     json_add_int(row, "clients", json_get_int(clients, name));
     return true;
 }

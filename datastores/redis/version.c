@@ -168,13 +168,14 @@ static bool look_at_settings(struct task *task, redisContext *db, struct json_ob
 
     if (settings == NULL)
         return chosen != NULL;
-    json_object_object_foreach (settings, name, value) {
-        autofree char *present = connection_setting(db, name, err);
-        autofree char *wanted = chosen_text(value);
-        if (present == NULL || chosen_has_words(name) || chosen_same(present, wanted))
+    struct json_object_iter setting;
+    json_object_object_foreachC (settings, setting) {
+        autofree char *present = connection_setting(db, setting.key, err);
+        autofree char *wanted = chosen_text(setting.val);
+        if (present == NULL || chosen_has_words(setting.key) || chosen_same(present, wanted))
             continue;
-        autofree char *message =
-            xasprintf("'%s' is '%s' now and will be '%s', as configured", name, present, wanted);
+        autofree char *message = xasprintf("'%s' is '%s' now and will be '%s', as configured",
+                                           setting.key, present, wanted);
         add_finding(findings, (const char *const[]){ "warning", "setting_changed", message,
                                                      "to keep it: dbguestctl instance configure" });
     }
