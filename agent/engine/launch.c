@@ -8,6 +8,7 @@
  *     --go-fd N  says "locked" on stdout, and goes on when a byte comes from N; at end of file not
  *
  * dbguest-launch --stop FOLDER asks the engine to stop, and waits until nothing of it is left.
+ * dbguest-launch --tidy FOLDER ends what an engine that has ended by itself left running.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,12 +42,15 @@
 
 #define LOG_BYTES ((off_t)16 * 1024 * 1024)
 #define FILES_OPEN 65536
+#define TIDY_S 2.0
+
+enum work { WORK_LAUNCH, WORK_STOP, WORK_TIDY };
 
 struct options {
     const char *folder;
     bool permit;
     bool scratch;
-    bool stop;
+    enum work work;
     int go; /* -1: nobody waits */
 };
 
@@ -59,10 +63,34 @@ static bool may_start(const struct engine *engine, const struct options *options
                      engine->instance);
 }
 
+static bool is_in_time(void *context, struct error *err)
+{
+    const double *until_s = context;
+
+    return process_clock_s() < *until_s || error_set(err, ERROR_BUSY, "processes do not end");
+}
+
+/*
+ * What a crashed engine left (a saver of Redis, a tenant's program) would be in the way of the next
+ * one for ever. Whether it worked shows when the lock is taken.
+ */
+static void tidy(const struct engine *engine)
+{
+    struct process found;
+    struct error ignored = { 0 };
+    double until_s = process_clock_s() + TIDY_S;
+
+    if (!engine_find(engine, &found))
+        engine_wait_stopped(engine, is_in_time, &until_s, &ignored);
+    error_clear(&ignored);
+}
+
 /* The data is ours from here on, until the last that inherits the descriptor is gone (C12). */
 static int own_data(const struct engine *engine, struct error *err)
 {
     struct process self;
+
+    tidy(engine);
     autoclose int lock = lock_take(engine->data, err);
 
     if (lock < 0)
@@ -236,10 +264,20 @@ static bool launch(const struct options *options, int told, struct error *err)
     return become_engine(engine, options, lock, told, err);
 }
 
-static bool stop(const char *folder, struct error *err)
+static bool tidy_folder(const struct options *options, struct error *err)
+{
+    autoptr(engine) engine = engine_load(NULL, options->folder, err);
+
+    if (engine == NULL)
+        return false;
+    tidy(engine);
+    return true;
+}
+
+static bool stop(const struct options *options, struct error *err)
 {
     struct process found;
-    autoptr(engine) engine = engine_load(NULL, folder, err);
+    autoptr(engine) engine = engine_load(NULL, options->folder, err);
     if (engine == NULL)
         return false;
     autoptr(program) program = program_read(engine, err);
@@ -254,11 +292,9 @@ static bool stop(const char *folder, struct error *err)
 static bool read_options(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
-        { "permit", no_argument, NULL, 'p' },
-        { "scratch", no_argument, NULL, 's' },
-        { "stop", no_argument, NULL, 'x' },
-        { "go-fd", required_argument, NULL, 'g' },
-        { 0 },
+        { "permit", no_argument, NULL, 'p' },      { "scratch", no_argument, NULL, 's' },
+        { "stop", no_argument, NULL, 'x' },        { "tidy", no_argument, NULL, 't' },
+        { "go-fd", required_argument, NULL, 'g' }, { 0 },
     };
 
     for (int option = 0; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
@@ -266,12 +302,22 @@ static bool read_options(int argc, char **argv, struct options *options)
             return false;
         options->permit = options->permit || option == 'p';
         options->scratch = options->scratch || option == 's';
-        options->stop = options->stop || option == 'x';
+        if (option == 'x' || option == 't')
+            options->work = option == 'x' ? WORK_STOP : WORK_TIDY;
         if (option == 'g')
             options->go = (int)strtol(optarg, NULL, 10);
     }
     options->folder = argv[optind];
     return options->folder != NULL && argv[optind + 1] == NULL;
+}
+
+static bool work(const struct options *options, int told, struct error *err)
+{
+    if (options->work == WORK_STOP)
+        return stop(options, err);
+    if (options->work == WORK_TIDY)
+        return tidy_folder(options, err);
+    return launch(options, told, err);
 }
 
 static int exit_status(const struct error *err)
@@ -287,8 +333,9 @@ int main(int argc, char **argv)
     struct options options = { .go = -1 };
 
     if (!read_options(argc, argv, &options)) {
-        fprintf(stderr,
-                "usage: dbguest-launch [--stop] FOLDER [--permit] [--scratch] [--go-fd N]\n");
+        fprintf(
+            stderr,
+            "usage: dbguest-launch [--stop | --tidy] FOLDER [--permit] [--scratch] [--go-fd N]\n");
         return EXIT_USAGE;
     }
     log_name("dbguest-launch");
@@ -297,7 +344,7 @@ int main(int argc, char **argv)
 
     /* The engine's log takes the place of stderr; whoever starts this hears of trouble still. */
     int told = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (options.stop ? stop(options.folder, &err) : launch(&options, told, &err))
+    if (work(&options, told, &err))
         return EXIT_SUCCESS;
 
     if (options.go >= 0) {

@@ -154,9 +154,21 @@ bool engine_prove_stopped(const struct engine *engine, struct error *err)
     return true;
 }
 
+/* A tool (C9) is in a PID namespace of its own: it ends with its worker and is not ours to end. */
+static bool is_tool(pid_t pid)
+{
+    struct stat own;
+    struct stat other;
+    autofree char *path = xasprintf("/proc/%d/ns/pid", pid);
+
+    return stat("/proc/self/ns/pid", &own) == 0 && stat(path, &other) == 0 &&
+           !is_same(&own, &other);
+}
+
 /*
  * Children of a main process that has ended by itself: a tenant's program, a saver of Redis. Only
- * when the record says which process was the main one: without it one of these might be it.
+ * when the record says which process was the main one: without it one of these might be it. A
+ * starter writes its record before it binds the data, so that it is never taken for a leftover.
  */
 static bool end_leftovers(const struct engine *engine, struct error *err)
 {
@@ -166,16 +178,19 @@ static bool end_leftovers(const struct engine *engine, struct error *err)
 
     if (count == 0)
         return true;
-    if (!lock_read_record(engine->data, &was))
+    /* Nor a record of another boot: whoever is there now would have written its own over it. */
+    if (!lock_read_record(engine->data, &was) || strcmp(was.boot_id, process_boot_id()) != 0)
         return error_set(err, ERROR_NEEDS_ATTENTION,
                          "processes have the data in '%s' in use, and which of them is the engine "
                          "is not known",
                          engine->data);
     for (size_t i = 0; i < count; i++) {
         struct process left;
-        /* It may be the main process of a start that came between: then it is no leftover. */
-        if (process_lives(&was) || !process_find(pids[i], &left))
+        if (!process_find(pids[i], &left) || is_tool(pids[i]))
             continue;
+        /* Read anew: it may be the main process of a start that came between. */
+        if (!lock_read_record(engine->data, &was) || process_lives(&was))
+            return true;
         if (!process_signal(&left, SIGKILL, err))
             return false;
     }

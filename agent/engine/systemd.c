@@ -17,6 +17,7 @@
 
 #define SYSTEMCTL_TIMEOUT_S 30
 #define START_TIMEOUT_S 30.0
+#define NATIVE_LINES 20
 #define BETWEEN_LOOKS_NS 10000000L
 
 /* What dbguest-launch ends with; launch.c. */
@@ -69,24 +70,32 @@ static bool give_permit(const struct engine *engine, struct error *err)
     return json_write_file(path, permit, 0600, err);
 }
 
-static bool has_ended(const char *unit, const struct engine *engine, struct error *err)
+/* Whether the unit is neither up nor on its way: also while it waits to be tried again. */
+static bool has_ended(const char *unit)
 {
-    autofree char *state = ask(unit, "ActiveState");
+    autofree char *job = ask(unit, "Job");
+    autofree char *state = ask(unit, "SubState");
 
-    if (state == NULL || (strcmp(state, "failed") != 0 && strcmp(state, "inactive") != 0))
+    if (state == NULL || (job != NULL && job[0] != '\0' && strcmp(job, "0") != 0))
         return false;
+    return strcmp(state, "dead") == 0 || strcmp(state, "failed") == 0 ||
+           strcmp(state, "auto-restart") == 0;
+}
 
+static bool explain_end(const struct engine *engine, const char *unit, struct error *err)
+{
     autofree char *status = ask(unit, "ExecMainStatus");
+    autofree char *tail = engine_log_tail(engine, NATIVE_LINES);
     long code = status != NULL ? strtol(status, NULL, 10) : 0;
+
     if (code == EXIT_BUSY)
-        error_set(err, ERROR_BUSY, "something runs on the data in '%s'", engine->data);
-    else if (code == EXIT_CLOSED || layout_closed(engine))
-        error_set(err, ERROR_NEEDS_ATTENTION, "'%s' is closed and must not start by itself",
-                  engine->instance);
-    else
-        error_set(err, ERROR_ENGINE, "unit '%s' has ended at once (%s, status %ld)", unit, state,
-                  code);
-    return true;
+        return error_set(err, ERROR_BUSY, "something runs on the data in '%s'", engine->data);
+    if (code == EXIT_CLOSED)
+        return error_set(err, ERROR_NEEDS_ATTENTION, "'%s' is closed and must not start by itself",
+                         engine->instance);
+    error_set(err, ERROR_ENGINE, "unit '%s' has ended at once with status %ld", unit, code);
+    error_hint(err, "journalctl -u %s", unit);
+    return error_native(err, tail);
 }
 
 /* systemctl succeeds when a condition failed and nothing runs: the process itself is looked for. */
@@ -102,8 +111,8 @@ static bool await_process(const struct engine *engine, const char *unit, struct 
             *out = found;
             return true;
         }
-        if (i % 10 == 0 && has_ended(unit, engine, err))
-            return false;
+        if (i % 10 == 0 && has_ended(unit))
+            return explain_end(engine, unit, err);
         nanosleep(&between, NULL);
     }
     return error_set(err, ERROR_ENGINE, "unit '%s' has brought up no process from '%s'", unit,
@@ -128,9 +137,14 @@ bool systemd_start(const struct engine *engine, bool permit, struct process *out
 
     bool started =
         systemctl("start", "--no-block", unit, err) && await_process(engine, unit, out, err);
-    if (permit && !file_remove(path, &tidying) && started)
-        started = (error_move(err, &tidying), false);
-    error_clear(&tidying);
+    if (permit && !file_remove(path, &tidying)) {
+        /* What may be started by anybody is not closed any more. */
+        error_move(err, &tidying);
+        started = false;
+    }
+    /* It would try again each second, when nobody expects it any more. */
+    if (!started && !systemd_stop(engine, &tidying))
+        error_clear(&tidying);
     return started;
 }
 

@@ -229,12 +229,39 @@ def test_c13_child_left_by_a_dead_engine_is_found_and_ended(make):
     assert driver.run("find") == "0"
     with refused("busy"):
         driver.run("prove")
-    with refused("busy"):
-        driver.start()
     driver.run("await")
     assert not driver.instance.bound_pids()
     driver.run("prove")
+
+
+@pytest.mark.parametrize("record", ["", '{"pid": 1, "start_time": 1, "boot_id": "another"}'])
+def test_c13_nothing_is_ended_when_the_main_process_is_not_known(driver, record):
+    pid = driver.start()
+    (driver.instance.data / "engine.lock").write_text(record)
+    with refused("needs_attention"):
+        driver.run("await")
+    with refused("busy"):
+        driver.start()
+    assert lives(pid)
+
+
+def test_c13_next_start_ends_what_a_crash_left(make):
+    driver = make(script="setsid sleep 1000 & exec sleep 2000")
+    pid = driver.start()
+    until(lambda: len(driver.instance.bound_pids()) == 2)
+    left, = set(driver.instance.bound_pids()) - {pid}
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not lives(pid))
     driver.start()
+    assert not lives(left)
+
+
+def test_c13_waiting_leaves_a_tool_alone(driver):
+    driver.start()
+    with driver.spawn("tool", "-", "/bin/sleep", "1") as tool:
+        until(lambda: len(driver.instance.bound_pids()) >= 4)
+        driver.run("stop")
+        assert tool.wait(10) == 0
 
 
 def test_c13_child_that_let_go_of_the_lock_is_still_in_the_way(make):
@@ -251,7 +278,7 @@ def test_c13_child_that_let_go_of_the_lock_is_still_in_the_way(make):
     os.kill(pid, signal.SIGKILL)
     until(lambda: not lives(pid))
     with refused("busy"):
-        driver.start()
+        driver.run("prove")
     driver.run("await")
     driver.run("prove")
 
