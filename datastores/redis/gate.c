@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "acl.h"
+#include "child.h"
 #include "chosen.h"
 #include "connection.h"
 #include "engine.h"
@@ -230,7 +231,8 @@ bool redis_keep_memory(struct task *task, struct error *err)
 {
     autoptr(redisContext) db = connection_open(task, err);
 
-    if (db == NULL || !keep_settings(task, db, err))
+    /* A rewrite that ends later would make the append-only file shorter than the position noted. */
+    if (db == NULL || !child_await_rewrite(task, db, err) || !keep_settings(task, db, err))
         return false;
     /* Behind a closed gate the file is the truth already. */
     if (acl_gate_closed(task->engine))

@@ -3,6 +3,7 @@
 
 #include "acl.h"
 #include "aof.h"
+#include "child.h"
 #include "chosen.h"
 #include "connection.h"
 #include "engine.h"
@@ -16,7 +17,6 @@
 
 /* Below this a start reads the data in some 50 ms whatever form it has: nothing to gain. */
 #define SETTLE_FROM_BYTES (32LL << 20)
-#define POLL_MS 5
 
 bool redis_initialize(struct task *task, struct error *err)
 {
@@ -66,29 +66,10 @@ static bool appends(const char *info)
     return info_number(info, "aof_enabled") == 1;
 }
 
-/* A child of the engine that writes its data down; waits for its end, which clients do not notice.
- */
-static bool await_child(struct task *task, redisContext *db, const char *busy, const char *queued,
-                        struct error *err)
-{
-    for (;;) {
-        autofree char *info = connection_info(db, "persistence", err);
-        if (info == NULL)
-            return false;
-        if (info_number(info, busy) == 0 && (queued == NULL || info_number(info, queued) == 0))
-            return true;
-        task_progress(task, (uint64_t)info_number(info, "current_save_keys_processed"),
-                      (uint64_t)info_number(info, "current_save_keys_total"));
-        if (!task_goes_on(task, err))
-            return false;
-        task_sleep_ms(task, POLL_MS);
-    }
-}
-
 static bool rewrite(struct task *task, redisContext *db, struct error *err)
 {
     if (!connection_set(db, "rdbcompression", "no", err) || !RUN(db, err, "BGREWRITEAOF") ||
-        !await_child(task, db, "aof_rewrite_in_progress", "aof_rewrite_scheduled", err))
+        !child_await_rewrite(task, db, err))
         return false;
 
     autofree char *info = connection_info(db, "persistence", err);
@@ -143,12 +124,10 @@ bool redis_unsettle(struct task *task, struct error *err)
     return true;
 }
 
-static bool last_save(struct task *task, redisContext *db, struct error *err)
+static bool save(struct task *task, redisContext *db, struct error *err)
 {
-    /* The signal must not make it save once more. */
-    if (!connection_set(db, "save", "", err) || !connection_set(db, "rdbcompression", "no", err) ||
-        !await_child(task, db, "rdb_bgsave_in_progress", NULL, err) || !RUN(db, err, "BGSAVE") ||
-        !await_child(task, db, "rdb_bgsave_in_progress", NULL, err))
+    if (!connection_set(db, "rdbcompression", "no", err) || !child_await_save(task, db, err) ||
+        !RUN(db, err, "BGSAVE") || !child_await_save(task, db, err))
         return error_prefix(err, "the last save");
 
     autofree char *info = connection_info(db, "persistence", err);
@@ -160,8 +139,9 @@ static bool last_save(struct task *task, redisContext *db, struct error *err)
 
 /*
  * The append-only file is written and synced by the stop itself. Without one nothing may be on the
- * disk at all: then all of it is saved now (C20), by a child, so that a stop that is given up in
- * time finds an engine that answers.
+ * disk at all: then all of it is saved now (C20), by a child, so that a disk that is full and a
+ * stop that is given up in time find an engine that goes on. Behind the closed gate that was all;
+ * with the gate open clients write until the signal, which must save once more.
  */
 bool redis_before_stop(struct task *task, struct error *err)
 {
@@ -170,7 +150,10 @@ bool redis_before_stop(struct task *task, struct error *err)
 
     if (info == NULL)
         return false;
-    return appends(info) || last_save(task, db, err);
+    if (appends(info))
+        return true;
+    return save(task, db, err) &&
+           connection_set(db, "save", acl_gate_closed(task->engine) ? "" : "3600 1", err);
 }
 
 static bool needs_restart(redisContext *db, const char *name, struct json_object *value,
