@@ -194,8 +194,8 @@ bool postgresql_batch_grant(struct pg_batch *batch, const struct pg_grants *gran
     if (!fresh && !postgresql_batch_revoke(batch, grants, index, err))
         return false;
     for (const char *const *name = user->databases; *name != NULL; name++) {
-        autofree char *group = xasprintf("dbguest.%s.%s", words[user->access],
-                                         find_oid(grants->databases, *name));
+        autofree char *group =
+            xasprintf("dbguest.%s.%s", words[user->access], find_oid(grants->databases, *name));
 
         if (!pg_batch_add(batch, pg_format(batch->db, "GRANT %I TO %I", group, user->name), index,
                           err))

@@ -11,6 +11,7 @@
 #include "error.h"
 #include "json.h"
 #include "memory.h"
+#include "scram.h"
 #include "text.h"
 
 #define TICK_MS 100
@@ -23,7 +24,7 @@ static const char session_options[] =
     "-c default_transaction_read_only=off -c default_transaction_isolation=read\\ committed "
     "-c synchronous_commit=on -c standard_conforming_strings=on -c DateStyle=ISO,YMD "
     "-c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic "
-    "-c max_parallel_workers_per_gather=0";
+    "-c max_parallel_workers_per_gather=0 -c enable_nestloop=off -c jit=off";
 
 /* SQLSTATE, or its class of two letters, and our word for it; what is not here is the engine's. */
 static const struct {
@@ -360,7 +361,9 @@ char *pg_verifier(PGconn *db, const char *user, const char *password, struct err
         error_set(err, ERROR_INVALID, "a password must not be empty");
         return NULL;
     }
-    verifier = PQencryptPasswordConn(db, password, user, "scram-sha-256");
+    verifier = scram_verifier(password);
+    if (verifier == NULL)
+        verifier = PQencryptPasswordConn(db, password, user, "scram-sha-256");
     if (verifier == NULL)
         error_set(err, ERROR_INTERNAL, "cannot make a verifier of the password");
     return verifier;

@@ -25,7 +25,7 @@
     "('log_destination', 'logging_collector', 'log_timezone', 'log_line_prefix', 'lc_messages',"   \
     " 'password_encryption', 'superuser_reserved_connections', 'authentication_timeout',"          \
     " 'hot_standby', 'restore_command', 'fsync', 'full_page_writes', 'shared_buffers',"            \
-    " 'effective_cache_size', 'maintenance_work_mem')"
+    " 'effective_cache_size', 'maintenance_work_mem', 'recovery_init_sync_method')"
 
 /* settings.c */
 bool postgresql_configure(struct task *task, struct json_object *settings, enum gate gate,

@@ -30,7 +30,11 @@ static bool unpack(struct task *task, int input, struct error *err)
 
     if (program == NULL)
         return error_set(err, ERROR_INCOMPATIBLE, "the version's tree holds no tar");
-    return engine_check_tool(task->engine, &tool, &result, err);
+    if (engine_check_tool(task->engine, &tool, &result, err))
+        return true;
+    if (err->reason == ERROR_ENGINE)
+        err->reason = strstr(err->native, "No space left") != NULL ? ERROR_NO_SPACE : ERROR_CORRUPT;
+    return false;
 }
 
 /* Whether the folder holds files and folders only: no link that leads out, no device (C15). */

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -89,11 +90,27 @@ bool postgresql_initialize(struct task *task, struct error *err)
     return file_sync_tree(engine->files, err);
 }
 
+/*
+ * Whether the server itself says that it is on its way, in the last line of its own file: each
+ * connection that it turns away meanwhile is a line in its log. What the file says else, or if it
+ * is not there, is not relied on.
+ */
+static bool is_starting(const struct engine *engine)
+{
+    autofree char *path = xasprintf("%s/postmaster.pid", engine->files);
+    autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    char said[1024] = "";
+
+    return fd >= 0 && read(fd, said, sizeof(said) - 1) > 0 && strstr(said, "\nstarting") != NULL;
+}
+
 /* A server in recovery may let the agent look, but is not there yet. */
 static bool serves(struct task *task, struct error *err)
 {
-    autoptr(PGconn) db = pg_connect(task, "postgres", err);
+    if (is_starting(task->engine))
+        return error_set(err, ERROR_ENGINE, "the server is starting");
 
+    autoptr(PGconn) db = pg_connect(task, "postgres", err);
     if (db == NULL)
         return false;
     autofree char *recovering = pg_value(task, db, "SELECT pg_is_in_recovery()", err);

@@ -267,7 +267,7 @@ static void add_memory(struct task *task, struct text *conf)
 
     if (task->engine->scratch)
         share = within(share, 64, 512);
-    text_printf(conf, "shared_buffers = %juMB\n", (uintmax_t)within(share / 4, 16, 65536));
+    text_printf(conf, "shared_buffers = %juMB\n", (uintmax_t)within(share / 4, 16, 8192));
     text_printf(conf, "effective_cache_size = %juMB\n",
                 (uintmax_t)within(share * 6 / 10, 16, 1048576));
     text_printf(conf, "maintenance_work_mem = %juMB\n", (uintmax_t)within(share / 16, 16, 1024));
@@ -298,6 +298,9 @@ static bool write_conf(struct task *task, struct json_object *settings, struct e
 
     text_add(&conf, "# Written by dbguest; use instance.configure.\n");
     text_add(&conf, fixed_settings);
+    /* After a crash one call in place of opening every file. */
+    if (postgresql_major(task->engine->version) >= 14)
+        text_add(&conf, "recovery_init_sync_method = 'syncfs'\n");
     add_memory(task, &conf);
     text_add(&conf, "# As asked for; the last one counts.\n");
     if (!add_settings(task, &conf, settings, err))
