@@ -1,5 +1,3 @@
-#include "pull.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,6 +5,7 @@
 #include "file.h"
 #include "memory.h"
 #include "process.h"
+#include "pull.h"
 #include "task.h"
 #include "text.h"
 
@@ -17,6 +16,8 @@
  */
 
 #define ARGUMENTS_MAX 160
+/* Lists, packages and a tree of any engine take more than this. */
+#define SMALLEST_BYTES ((uint64_t)224 * 1024 * 1024)
 /* What apt says last before it would begin. */
 #define AFTER "After this operation, "
 
@@ -120,8 +121,8 @@ static bool write_config(struct version_pull *pull, struct error *err)
         else
             text_add_bytes(&config, at, 1);
     text_add(&config, common.bytes);
-    return write_text(pull, "sources.list", lines, err) &&
-           write_text(pull, "status", "", err) && write_text(pull, "options", common.bytes, err) &&
+    return write_text(pull, "sources.list", lines, err) && write_text(pull, "status", "", err) &&
+           write_text(pull, "options", common.bytes, err) &&
            write_text(pull, "setup", setup_script, err) &&
            write_text(pull, "essential", essential_script, err) &&
            write_text(pull, "customize", customize_script, err) &&
@@ -150,13 +151,13 @@ static char *base_suite(const struct version_pull *pull)
  * apt's words for the packages that mmdebstrap will want: those that are essential, those that are
  * required, apt itself, and the engine's.
  */
-static bool run_install(struct version_pull *pull, const char *const options[], const char *growing,
+static bool run_install(struct version_pull *pull, const char *const options[],
                         struct process_result *result, struct error *err)
 {
     const char *argv[ARGUMENTS_MAX] = { "apt-get", "-q", "install" };
     autofree char *suite = base_suite(pull);
-    autofree char *essential = xasprintf(
-        "?narrow(?or(?archive(^%s$),?codename(^%s$)),?essential)", suite, suite);
+    autofree char *essential =
+        xasprintf("?narrow(?or(?archive(^%s$),?codename(^%s$)),?essential)", suite, suite);
     size_t count = 3;
 
     for (; *options != NULL; options++)
@@ -167,7 +168,7 @@ static bool run_install(struct version_pull *pull, const char *const options[], 
     for (char **package = pull->packages; *package != NULL && count + 1 < ARGUMENTS_MAX; package++)
         argv[count++] = *package;
     argv[count] = NULL;
-    return pull_run(pull, argv, growing, pull->download_bytes, result, err);
+    return pull_run(pull, argv, result, err);
 }
 
 /* apt's "E: " lines tell best what it misses. */
@@ -189,7 +190,7 @@ static bool update(struct version_pull *pull, struct error *err)
     static const char *const argv[] = { "apt-get", "-q", "update", "--error-on=any", NULL };
     autoresult struct process_result result = { 0 };
 
-    if (!pull_run(pull, argv, NULL, 0, &result, err))
+    if (!pull_run(pull, argv, &result, err))
         return false;
     return result.status == 0 || apt_failed(pull, &result, err);
 }
@@ -211,15 +212,19 @@ static uint64_t parse_size(const char *text)
 }
 
 /* The third word of each "'URI' FILE SIZE HASH". */
-static uint64_t sum_sizes(const char *lines)
+static uint64_t sum_sizes(const char *lines, size_t *count)
 {
     uint64_t sum = 0;
+
+    *count = 0;
 
     for (const char *at = lines; at != NULL && *at != '\0';) {
         const char *word = *at == '\'' ? strstr(at, "' ") : NULL;
         word = word != NULL ? strchr(word + 2, ' ') : NULL;
-        if (word != NULL)
+        if (word != NULL) {
             sum += strtoull(word + 1, NULL, 10);
+            ++*count;
+        }
         at = strchr(at, '\n');
         at = at != NULL ? at + 1 : NULL;
     }
@@ -230,20 +235,23 @@ static bool look_sizes(struct version_pull *pull, struct error *err)
 {
     static const char *const uris[] = { "--yes", "--print-uris", NULL };
     static const char *const ask[] = { "--assume-no", "--download-only", NULL };
+    autofree char *lists = xasprintf("%s/apt/state/lists", pull->work);
     autoresult struct process_result list = { 0 };
     autoresult struct process_result sizes = { 0 };
 
-    if (!run_install(pull, uris, NULL, &list, err))
+    if (!run_install(pull, uris, &list, err))
         return false;
     if (list.status != 0)
         return apt_failed(pull, &list, err);
     /* It says no to itself: status 1. */
-    if (!run_install(pull, ask, NULL, &sizes, err))
+    if (!run_install(pull, ask, &sizes, err))
         return false;
 
     const char *after = strstr(sizes.output.bytes, AFTER);
-    pull->download_bytes = sum_sizes(list.output.bytes);
+    pull->download_bytes = sum_sizes(list.output.bytes, &pull->package_count);
+    /* apt's lists are copied into the tree while it is made. */
     pull->unpacked_bytes = after != NULL ? parse_size(after + sizeof(AFTER) - 1) : 0;
+    pull->passing_bytes = file_tree_bytes(lists);
     return true;
 }
 
@@ -251,7 +259,8 @@ static bool look(struct version_pull *pull, struct error *err)
 {
     if (pull->packages[0] == NULL)
         return error_set(err, ERROR_INVALID, "apt: needs to know the packages");
-    return make_folders(pull, err) && write_config(pull, err) && update(pull, err) &&
+    return file_need_space(pull->work, SMALLEST_BYTES, pull->source.text, err) &&
+           make_folders(pull, err) && write_config(pull, err) && update(pull, err) &&
            look_sizes(pull, err);
 }
 
@@ -261,12 +270,36 @@ static bool fetch(struct version_pull *pull, struct error *err)
     autofree char *archives = xasprintf("%s/apt/cache/archives", pull->work);
     autoresult struct process_result result = { 0 };
 
-    if (!run_install(pull, options, archives, &result, err))
+    pull_watch(pull, archives, pull->download_bytes);
+    if (!run_install(pull, options, &result, err))
         return false;
     if (result.status != 0)
         return apt_failed(pull, &result, err);
     task_progress(pull->task, pull->download_bytes, pull->download_bytes);
     return true;
+}
+
+static size_t count_words(const char *text, const char *word)
+{
+    size_t count = 0;
+
+    for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word))
+        count++;
+    return count;
+}
+
+/* dpkg unpacks each package and then sets it up; the folder's size tells little of that. */
+static uint64_t measure_packages(const struct version_pull *pull)
+{
+    static const char *const words[] = { "\nUnpacking ", "\nSetting up " };
+    size_t done = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        done += count_words(pull->result->output.bytes, words[i]) +
+                count_words(pull->result->errors.bytes, words[i]);
+    if (pull->package_count == 0)
+        return 0;
+    return pull->unpacked_bytes / ARRAY_SIZE(words) * done / pull->package_count;
 }
 
 static char *join_packages(const struct version_pull *pull)
@@ -290,12 +323,13 @@ static bool unpack(struct version_pull *pull, struct error *err)
         "-u", /* it has an apt configuration of its own */
         "APT_CONFIG",
         "mmdebstrap",
-        "--quiet",
+        "--verbose", /* for measure_packages */
         "--mode=root",
         "--variant=minbase",
         "--format=directory",
         "--skip=check/signed-by",
         options,
+        "--dpkgopt=force-unsafe-io", /* all of it is synced at once, before it is published */
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/info/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
@@ -313,7 +347,9 @@ static bool unpack(struct version_pull *pull, struct error *err)
     };
     autoresult struct process_result result = { 0 };
 
-    if (!pull_run(pull, argv, pull->part, pull->unpacked_bytes, &result, err))
+    pull->measure = measure_packages;
+    pull->total_bytes = pull->unpacked_bytes;
+    if (!pull_run(pull, argv, &result, err))
         return false;
     return result.status == 0 || pull_failed("mmdebstrap", &result, ERROR_INTERNAL, err);
 }

@@ -1,11 +1,10 @@
-#include "pull.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "file.h"
 #include "memory.h"
 #include "process.h"
+#include "pull.h"
 #include "text.h"
 
 /*
@@ -263,8 +262,7 @@ static bool refuse(const struct sources *sources, const char *suite, struct erro
         if (known.bytes == NULL || strstr(known.bytes, name) == NULL)
             text_printf(&known, " %s", name);
     }
-    error_set(err, ERROR_NOT_FOUND, "suite '%s' is not in this machine's apt configuration",
-              suite);
+    error_set(err, ERROR_NOT_FOUND, "suite '%s' is not in this machine's apt configuration", suite);
     return error_hint(err, "add it below /etc/apt/sources.list.d; there are:%s",
                       known.bytes != NULL ? known.bytes : " none");
 }

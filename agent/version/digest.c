@@ -1,5 +1,3 @@
-#include "version.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +12,7 @@
 #include "error.h"
 #include "memory.h"
 #include "text.h"
+#include "version.h"
 
 #define CHUNK ((size_t)256 * 1024)
 #define MODE_BITS 07777

@@ -1,5 +1,3 @@
-#include "pull.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,6 +5,7 @@
 #include "file.h"
 #include "memory.h"
 #include "process.h"
+#include "pull.h"
 #include "site.h"
 #include "task.h"
 #include "text.h"
@@ -47,11 +46,13 @@ static bool unpack(struct version_pull *pull, struct error *err)
 {
     /* "/." also copies what a link as the last part of the path points to. */
     autofree char *from = xasprintf("%s/.", pull->source.place);
-    const char *const argv[] = { "cp",       "-a", "--one-file-system", "--reflink=auto", "-T", "--",
-                                 from, pull->part, NULL };
+    const char *const argv[] = {
+        "cp", "-a", "--one-file-system", "--reflink=auto", "-T", "--", from, pull->part, NULL
+    };
     autoresult struct process_result result = { 0 };
 
-    if (!pull_run(pull, argv, pull->part, pull->unpacked_bytes, &result, err))
+    pull_watch(pull, pull->part, pull->unpacked_bytes);
+    if (!pull_run(pull, argv, &result, err))
         return false;
     return result.status == 0 || pull_failed("cp", &result, ERROR_INTERNAL, err);
 }

@@ -1,5 +1,3 @@
-#include "version.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,6 +12,7 @@
 #include "task.h"
 #include "text.h"
 #include "use.h"
+#include "version.h"
 
 static void release_names(char ***names)
 {
@@ -38,8 +37,7 @@ static bool tells_truth(struct json_object *manifest, const char *datastore, con
     const char *its_version = json_get_string(manifest, "version");
 
     return its_datastore != NULL && strcmp(its_datastore, datastore) == 0 && its_version != NULL &&
-           strcmp(its_version, version) == 0 &&
-           json_get_string(manifest, "engine_version") != NULL;
+           strcmp(its_version, version) == 0 && json_get_string(manifest, "engine_version") != NULL;
 }
 
 struct json_object *version_find(const struct site *site, const char *datastore,
@@ -93,8 +91,8 @@ static void add_row_facts(const struct site *site, struct json_object *manifest,
 
 static struct json_object *make_row(const struct site *site, struct json_object *manifest)
 {
-    static const char *const words[] = { "datastore", "version", "source", "engine_version",
-                                         "digest", "libc" };
+    static const char *const words[] = { "datastore",      "version", "source",
+                                         "engine_version", "digest",  "libc" };
     struct json_object *row = json_object_new_object();
 
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
@@ -206,10 +204,10 @@ bool version_show(struct task *task, const char *datastore, const char *version,
 
     if (manifest == NULL)
         return false;
-    json_object_object_foreach(manifest, name, value) {
-        json_object_object_add(row, name, json_object_get(value));
+    struct json_object_iter member;
+    json_object_object_foreachC (manifest, member) {
+        json_object_object_add(row, member.key, json_object_get(member.val));
     }
     add_row_facts(task->site, manifest, row);
-    return task->store == NULL || task->store->edge == NULL ||
-           add_edges(task, manifest, row, err);
+    return task->store == NULL || task->store->edge == NULL || add_edges(task, manifest, row, err);
 }

@@ -1,18 +1,19 @@
-#include "version.h"
-
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "memory.h"
 #include "text.h"
+#include "version.h"
 
 #define DIGEST_HEAD "sha256:"
 #define SHORT_DIGEST 8
 
 /*
- * The part of a Debian revision that tells builds apart: from "debNNuM" on if it holds that, because
- * then a security or stable update counts, not the revision that it began with; else all of it.
+ * The part of a Debian revision that tells builds apart: from "debNNuM" on if it holds that,
+ * because then a security or stable update counts, not the revision that it began with; else all of
+ * it.
  */
 static const char *find_build(const char *revision)
 {
@@ -99,6 +100,7 @@ static bool is_of_version(const struct package *package, const char *engine_vers
 /* 0: not the engine's; the higher the surer. The first of names is the datastore's own. */
 static int rank(const struct package *package, const char *const names[])
 {
+    assert(names[0] != NULL);
     for (const char *const *name = names; *name != NULL; name++)
         if (strcmp(package->name, *name) == 0)
             return 4;

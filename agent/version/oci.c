@@ -1,5 +1,3 @@
-#include "pull.h"
-
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 #include "memory.h"
 #include "oci_image.h"
 #include "process.h"
+#include "pull.h"
 #include "site.h"
 #include "task.h"
 #include "text.h"
@@ -59,11 +58,16 @@ static bool oci_failed(const struct version_pull *pull, const char *program,
                        const struct process_result *result, struct error *err)
 {
     pull_failed(program, result, reason_of(result->errors.bytes), err);
-    return error_prefix(err, "cannot get '%s'", pull->source.text);
+    error_prefix(err, "cannot get '%s'", pull->source.text);
+    if (err->reason == ERROR_DENIED)
+        return error_hint(err, "the signature policy or the registry refuses it");
+    if (err->reason == ERROR_INTERNAL)
+        return error_hint(err, "pulling again goes on once the registry answers");
+    return false;
 }
 
 /* skopeo, its policy, and words; run to its end. */
-static bool run_skopeo(struct version_pull *pull, const char *const words[], const char *growing,
+static bool run_skopeo(struct version_pull *pull, const char *const words[],
                        struct process_result *result, struct error *err)
 {
     const char *argv[16] = { "skopeo" };
@@ -77,7 +81,7 @@ static bool run_skopeo(struct version_pull *pull, const char *const words[], con
         argv[count++] = *words;
     argv[count] = NULL;
 
-    if (!pull_run(pull, argv, growing, pull->download_bytes, result, err))
+    if (!pull_run(pull, argv, result, err))
         return false;
     return result->status == 0 || oci_failed(pull, "skopeo", result, err);
 }
@@ -94,8 +98,7 @@ static char *name_by_digest(const struct version_pull *pull, struct error *err)
     if (folder == NULL)
         return NULL;
     autofree char *link = xasprintf("%s/blobs", folder);
-    if (!file_link(blobs, link, err) ||
-        !oci_write_index(folder, pull->source.digest, IMAGE, err)) {
+    if (!file_link(blobs, link, err) || !oci_write_index(folder, pull->source.digest, IMAGE, err)) {
         error_prefix(err, "cannot get '%s'", pull->source.text);
         return NULL;
     }
@@ -125,7 +128,7 @@ static struct json_object *inspect(struct version_pull *pull, const char *name, 
     const char *const words[] = { "inspect", "--raw", name, NULL };
     autoresult struct process_result result = { 0 };
 
-    if (!run_skopeo(pull, words, NULL, &result, err))
+    if (!run_skopeo(pull, words, &result, err))
         return NULL;
     return json_parse(result.output.bytes, result.output.length, err);
 }
@@ -197,7 +200,8 @@ static bool fetch(struct version_pull *pull, struct error *err)
     remove_torn_blobs(layout);
     /* Checked by then; a layout cannot keep signatures. */
     const char *const words[] = { "copy", "--quiet", "--remove-signatures", name, target, NULL };
-    return run_skopeo(pull, words, layout, &result, err);
+    pull_watch(pull, layout, pull->download_bytes);
+    return run_skopeo(pull, words, &result, err);
 }
 
 static bool unpack(struct version_pull *pull, struct error *err)
@@ -206,7 +210,8 @@ static bool unpack(struct version_pull *pull, struct error *err)
     const char *const argv[] = { "umoci", "raw", "unpack", "--image", image, pull->part, NULL };
     autoresult struct process_result result = { 0 };
 
-    if (!pull_run(pull, argv, pull->part, pull->unpacked_bytes, &result, err))
+    pull_watch(pull, pull->part, pull->unpacked_bytes);
+    if (!pull_run(pull, argv, &result, err))
         return false;
     return result.status == 0 || oci_failed(pull, "umoci", &result, err);
 }

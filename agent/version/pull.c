@@ -17,6 +17,8 @@
 #include "text.h"
 
 #define PACKAGES_MAX 101
+#define DROP_TRIES 40
+#define DROP_PAUSE_MS 50
 #define SPACE_MARGIN_BYTES ((uint64_t)32 * 1024 * 1024)
 
 static const struct version_backend *const backends[] = {
@@ -47,8 +49,7 @@ static bool take_packages(struct version_pull *pull, struct error *err)
     pull->packages = xcalloc(PACKAGES_MAX + 1, sizeof(char *));
     for (; names[count] != NULL && count < PACKAGES_MAX; count++) {
         if (!is_package(names[count]))
-            return error_set(err, ERROR_INVALID, "'%s' is not the name of a package",
-                             names[count]);
+            return error_set(err, ERROR_INVALID, "'%s' is not the name of a package", names[count]);
         pull->packages[count] = xstrdup(names[count]);
     }
     return true;
@@ -95,12 +96,6 @@ void version_pull_free(struct version_pull *pull)
     free(pull);
 }
 
-bool version_pull_look(struct version_pull *pull, struct error *err)
-{
-    return file_make_folder(pull->folder, 0755, err) &&
-           file_make_folder(pull->work, 0700, err) && backends[pull->source.kind]->look(pull, err);
-}
-
 /* The largest version that nobody needs, as the way out. */
 static void hint_removable(const struct version_pull *pull, struct error *err)
 {
@@ -124,34 +119,46 @@ static void hint_removable(const struct version_pull *pull, struct error *err)
                    (long long)json_get_int(best, "size_bytes") / (1024 * 1024));
 }
 
+/* A full disk is told in the same way whoever met it. */
+static bool explain(const struct version_pull *pull, struct error *err)
+{
+    if (err->reason != ERROR_NO_SPACE)
+        return false;
+    if (err->data == NULL) {
+        uint64_t left = file_free_bytes(pull->folder);
+        error_add(err, "path", json_object_new_string(pull->folder));
+        error_add(err, "free_bytes", json_object_new_int64((int64_t)left));
+    }
+    hint_removable(pull, err);
+    return false;
+}
+
+bool version_pull_look(struct version_pull *pull, struct error *err)
+{
+    if (file_make_folder(pull->folder, 0755, err) && file_make_folder(pull->work, 0700, err) &&
+        backends[pull->source.kind]->look(pull, err))
+        return true;
+    return explain(pull, err);
+}
+
 bool version_pull_space(struct version_pull *pull, struct error *err)
 {
     autofree char *what = xasprintf("%s from %s", pull->task->store->name, pull->source.text);
-    uint64_t whole = pull->download_bytes + pull->unpacked_bytes;
-    uint64_t there = file_tree_bytes(pull->work);
-    uint64_t needed = (whole > there ? whole - there : 0) + SPACE_MARGIN_BYTES;
+    uint64_t needed =
+        pull->download_bytes + pull->unpacked_bytes + pull->passing_bytes + SPACE_MARGIN_BYTES;
 
-    if (!file_need_space(pull->folder, needed, what, err)) {
-        hint_removable(pull, err);
-        return false;
-    }
+    if (!file_exists(pull->tree) && !file_need_space(pull->folder, needed, what, err))
+        return explain(pull, err);
     task_what(pull->task, "%llu MiB needed (download, tree), %llu MiB free",
               (unsigned long long)needed / (1024 * 1024),
               (unsigned long long)file_free_bytes(pull->folder) / (1024 * 1024));
     return true;
 }
 
-/* A folder that was being written may have filled the disk: the reason is what counts, not how. */
 bool version_pull_fetch(struct version_pull *pull, struct error *err)
 {
-    if (file_exists(pull->tree))
-        return true;
-    if (!backends[pull->source.kind]->fetch(pull, err)) {
-        if (err->reason == ERROR_NO_SPACE)
-            hint_removable(pull, err);
-        return false;
-    }
-    return true;
+    return file_exists(pull->tree) || backends[pull->source.kind]->fetch(pull, err) ||
+           explain(pull, err);
 }
 
 static bool unpack(struct version_pull *pull, struct error *err)
@@ -165,11 +172,8 @@ static bool unpack(struct version_pull *pull, struct error *err)
 
 bool version_pull_unpack(struct version_pull *pull, struct error *err)
 {
-    if (!file_exists(pull->tree) && !unpack(pull, err)) {
-        if (err->reason == ERROR_NO_SPACE)
-            hint_removable(pull, err);
-        return false;
-    }
+    if (!file_exists(pull->tree) && !unpack(pull, err))
+        return explain(pull, err);
     task_what(pull->task, "%llu MiB",
               (unsigned long long)file_tree_bytes(pull->tree) / (1024 * 1024));
     return true;
@@ -177,5 +181,12 @@ bool version_pull_unpack(struct version_pull *pull, struct error *err)
 
 bool version_pull_drop(struct version_pull *pull, struct error *err)
 {
-    return file_remove_tree(pull->work, err);
+    /* What was stopped with its namespace may write for another moment. */
+    for (int i = 0; i < DROP_TRIES; i++) {
+        error_clear(err);
+        if (file_remove_tree(pull->work, err))
+            return true;
+        task_sleep_ms(pull->task, DROP_PAUSE_MS);
+    }
+    return false;
 }

@@ -37,11 +37,15 @@ struct version_pull {
     char *tree;      /* .../.pull-JOB/version/tree */
     uint64_t download_bytes;
     uint64_t unpacked_bytes;
+    uint64_t passing_bytes; /* that are needed besides, until it is unpacked */
+    size_t package_count;
     struct json_object *manifest; /* after verify */
     bool present_before;
 
-    /* Of the running program: what grows meanwhile, up to how much. */
-    const char *growing;
+    /* Of the running program: how far it is, of how much. */
+    uint64_t (*measure)(const struct version_pull *pull);
+    const char *growing;                 /* a folder that it fills, for pull_measure_growth */
+    const struct process_result *result; /* what it has said until now */
     uint64_t total_bytes;
     double next_look_s;
     double next_tick_s;
@@ -51,12 +55,15 @@ struct version_pull {
 char *pull_folder(const struct version_pull *pull, const char *name, struct error *err);
 /*
  * Runs a program in namespaces of its own, which end with us and take its mounts along, with HOME
- * and TMPDIR in the working folder. While it runs the size of `growing` (may be NULL) is shown as
- * progress towards total_bytes. True when it ended by itself; look at result->status.
+ * and TMPDIR in the working folder. While it runs pull->measure (NULL: nothing) is shown as
+ * progress towards pull->total_bytes. True when it ended by itself; look at result->status.
  */
-bool pull_run(struct version_pull *pull, const char *const argv[], const char *growing,
-              uint64_t total_bytes, struct process_result *result, struct error *err);
-/* Makes an error of a program that failed: no_space when it says so, else reason; its last words. */
+bool pull_run(struct version_pull *pull, const char *const argv[], struct process_result *result,
+              struct error *err);
+/* The next program shall be measured by the folder that it fills. */
+void pull_watch(struct version_pull *pull, const char *growing, uint64_t total_bytes);
+/* Makes an error of a program that failed: no_space when it says so, else reason; its last words.
+ */
 bool pull_failed(const char *program, const struct process_result *result, enum error_reason reason,
                  struct error *err);
 /* As in process_run; context is the pull. */

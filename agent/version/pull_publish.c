@@ -42,8 +42,8 @@ static bool probe(struct version_pull *pull, struct json_object *manifest, struc
     task->engine = before;
     if (good && json_get_string(manifest, "engine_version") == NULL)
         return error_set(err, ERROR_INCOMPATIBLE, "the tree does not tell its engine's version");
-    return good || error_prefix(err, "'%s' is no %s that works here", pull->source.text,
-                                task->store->name);
+    return good ||
+           error_prefix(err, "'%s' is no %s that works here", pull->source.text, task->store->name);
 }
 
 static const char *architecture(void)
@@ -129,7 +129,8 @@ bool version_pull_verify(struct version_pull *pull, struct error *err)
 
     add_origin(pull, manifest);
     json_add_string(manifest, "digest", digest);
-    if (!probe(pull, manifest, err) || (pull->source.kind == VERSION_SOURCE_OCI && !oci_add_image(pull, manifest, err)))
+    if (!probe(pull, manifest, err) ||
+        (pull->source.kind == VERSION_SOURCE_OCI && !oci_add_image(pull, manifest, err)))
         return false;
 
     autofree char *name = name_of(pull, manifest, digest);

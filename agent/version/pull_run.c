@@ -12,7 +12,9 @@
 #define TICK_S 0.1
 #define LOOK_S 1.0
 #define QUOTED_LINES 6
-#define ARGUMENTS_MAX 128
+#define ARGUMENTS_MAX 192
+/* A tree is for users of its own: what is made in it must not depend on the umask of ours. */
+#define UMASK "umask 022 && exec \"$@\""
 
 char *pull_folder(const struct version_pull *pull, const char *name, struct error *err)
 {
@@ -21,13 +23,25 @@ char *pull_folder(const struct version_pull *pull, const char *name, struct erro
     return file_make_folder(folder, 0755, err) ? steal(folder) : NULL;
 }
 
-/* Looking at a tree of 10,000 files takes some 30 ms: once a second it costs nothing. */
-static void show_growth(struct version_pull *pull, double now_s)
+static uint64_t measure_growth(const struct version_pull *pull)
 {
-    if (pull->growing == NULL || now_s < pull->next_look_s)
+    return file_tree_bytes(pull->growing);
+}
+
+void pull_watch(struct version_pull *pull, const char *growing, uint64_t total_bytes)
+{
+    pull->measure = measure_growth;
+    pull->growing = growing;
+    pull->total_bytes = total_bytes;
+}
+
+/* Looking at a tree of 10,000 files takes some 30 ms: once a second it costs nothing. */
+static void show_progress(struct version_pull *pull, double now_s)
+{
+    if (pull->measure == NULL || now_s < pull->next_look_s)
         return;
 
-    uint64_t done = file_tree_bytes(pull->growing);
+    uint64_t done = pull->measure(pull);
     if (pull->total_bytes > 0 && done > pull->total_bytes)
         done = pull->total_bytes;
     task_progress(pull->task, done, pull->total_bytes);
@@ -42,7 +56,7 @@ bool pull_tick(void *context, struct error *err)
     if (now_s < pull->next_tick_s)
         return true;
     pull->next_tick_s = now_s + TICK_S;
-    show_growth(pull, now_s);
+    show_progress(pull, now_s);
     return task_goes_on(pull->task, err);
 }
 
@@ -79,8 +93,10 @@ static void split_lines(char *text, const char *lines[], size_t room)
  */
 static void wrap(const char *const argv[], const char *wrapped[ARGUMENTS_MAX])
 {
-    static const char *const head[] = { "unshare", "--mount",      "--pid",       "--ipc",
-                                        "--fork",  "--kill-child", "--mount-proc" };
+    static const char *const head[] = {
+        "unshare",      "--mount", "--pid", "--ipc", "--fork", "--kill-child",
+        "--mount-proc", "sh",      "-c",    UMASK,   "sh",
+    };
     size_t count = 0;
 
     for (; count < ARRAY_SIZE(head); count++)
@@ -90,8 +106,8 @@ static void wrap(const char *const argv[], const char *wrapped[ARGUMENTS_MAX])
     wrapped[count] = NULL;
 }
 
-bool pull_run(struct version_pull *pull, const char *const argv[], const char *growing,
-              uint64_t total_bytes, struct process_result *result, struct error *err)
+bool pull_run(struct version_pull *pull, const char *const argv[], struct process_result *result,
+              struct error *err)
 {
     autofree char *tmp = pull_folder(pull, "tmp", err);
     if (tmp == NULL)
@@ -111,18 +127,32 @@ bool pull_run(struct version_pull *pull, const char *const argv[], const char *g
         .tick = pull_tick,
         .context = pull,
     };
-    pull->growing = growing;
-    pull->total_bytes = total_bytes;
+    pull->result = result;
     pull->next_look_s = 0;
     bool good = process_run(wrapped, &options, result, err);
-    pull->growing = NULL;
+    pull->measure = NULL;
+    pull->result = NULL;
     return good;
+}
+
+/* Its last line, without what says only that it is an error. */
+static char *last_words(const char *said)
+{
+    static const char message[] = "msg=\"";
+    autofree char *line = xstrdup(text_last_lines(said, 1));
+    const char *start = strstr(line, message);
+
+    line[strcspn(line, "\n")] = '\0';
+    if (start != NULL)
+        return xstrndup(start + sizeof(message) - 1, strlen(start) - sizeof(message));
+    return xstrdup(text_starts(line, "E: ") ? line + 3 : line);
 }
 
 bool pull_failed(const char *program, const struct process_result *result, enum error_reason reason,
                  struct error *err)
 {
     const struct text *said = result->errors.length > 0 ? &result->errors : &result->output;
+    autofree char *words = last_words(said->bytes);
     bool is_full = strstr(said->bytes, "No space left on device") != NULL ||
                    strstr(said->bytes, "no space left on device") != NULL ||
                    strstr(result->output.bytes, "No space left on device") != NULL ||
@@ -131,6 +161,6 @@ bool pull_failed(const char *program, const struct process_result *result, enum 
     if (is_full)
         error_set(err, ERROR_NO_SPACE, "no space left while %s was at work", program);
     else
-        error_set(err, reason, "%s failed with status %d", program, result->status);
+        error_set(err, reason, "%s failed: %s", program, words);
     return error_native(err, text_last_lines(said->bytes, QUOTED_LINES));
 }

@@ -1,5 +1,3 @@
-#include "version.h"
-
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 #include "site.h"
 #include "task.h"
 #include "text.h"
+#include "version.h"
 
 #define PULL ".pull-"
 #define REMOVING ".removing-"

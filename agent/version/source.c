@@ -1,5 +1,3 @@
-#include "version.h"
-
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +5,7 @@
 #include "error.h"
 #include "memory.h"
 #include "text.h"
+#include "version.h"
 
 #define DIGEST_HEAD "sha256:"
 #define DIGEST_DIGITS 64
@@ -29,11 +28,15 @@ static bool is_digest(const char *text)
 /* Suites end up in apt's sources and patterns: each begins with a letter and holds no blanks. */
 static bool parse_apt(const char *text, struct version_source *out)
 {
-    for (const char *at = text; at != NULL; at = strchr(at, ',')) {
-        at += *at == ',';
+    const char *at = text;
+
+    do {
         if (!isalpha((unsigned char)*at))
             return false;
-    }
+        at = strchr(at, ',');
+        at = at != NULL ? at + 1 : NULL;
+    } while (at != NULL);
+
     out->place = xstrdup(text);
     return has_only(text, ",-._/+");
 }
@@ -79,8 +82,8 @@ static bool parse_oci(const char *text, struct version_source *out)
         return false;
     out->tag = xstrdup(colon + 1);
     *colon = '\0';
-    /* skopeo takes all after the first colon for the tag. */
-    return strchr(out->place, ':') == NULL;
+    /* skopeo takes all after the first colon for the tag; and a digest that is none is no tag. */
+    return strchr(out->place, ':') == NULL && !text_ends(out->place, "@sha256");
 }
 
 static bool parse_dir(const char *text, struct version_source *out)

@@ -1,5 +1,3 @@
-#include "pull.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +7,9 @@
 
 #include "file.h"
 #include "memory.h"
+#include "pull.h"
+
+#define PLAIN_MODE_BITS 01777
 
 /* As folders, not as links: what a link in a tree points to is not known to lie in the tree. */
 static const char *const mount_points[] = {
@@ -26,7 +27,8 @@ static bool need_folder(int tree, const char *name, struct error *err)
 {
     struct stat status;
 
-    if (mkdirat(tree, name, 0755) == 0)
+    /* Once more, because of the umask. */
+    if (mkdirat(tree, name, 0755) == 0 && fchmodat(tree, name, 0755, 0) == 0)
         return true;
     if (errno != EEXIST || fstatat(tree, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return error_errno(err, "cannot make the folder '%s' in the tree", name);
@@ -58,6 +60,24 @@ static bool keeps_entry(mode_t mode)
     return has_type(mode, S_IFREG) || has_type(mode, S_IFDIR) || has_type(mode, S_IFLNK);
 }
 
+static bool disarm(int parent, const char *name, struct error *err);
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree. */
+static bool disarm_entry(int folder, const char *name, struct error *err)
+{
+    struct stat status;
+    bool good = fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
+
+    if (good && has_type(status.st_mode, S_IFDIR))
+        return disarm(folder, name, err);
+    if (good && !keeps_entry(status.st_mode))
+        good = unlinkat(folder, name, 0) == 0;
+    else if (good && has_type(status.st_mode, S_IFREG) &&
+             (status.st_mode & (S_ISUID | S_ISGID)) != 0)
+        good = fchmodat(folder, name, status.st_mode & PLAIN_MODE_BITS, 0) == 0;
+    return good || error_errno(err, "cannot put '%s' of the tree in order", name);
+}
+
 /*
  * Removes device nodes, sockets and pipes below folder, and takes set-uid and set-gid bits away: an
  * engine gets a /dev of ours, and a tree on the disk must not hand anything to anybody.
@@ -65,32 +85,20 @@ static bool keeps_entry(mode_t mode)
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the tree. */
 static bool disarm(int parent, const char *name, struct error *err)
 {
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
-    bool good = folder != NULL || error_errno(err, "cannot list '%s' in the tree", name);
+    autoclose int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    DIR *folder = copy >= 0 ? fdopendir(copy) : NULL;
 
-    for (struct dirent *entry = NULL; good && (entry = readdir(folder)) != NULL;) {
-        struct stat status;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        good = fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0;
-        if (good && has_type(status.st_mode, S_IFDIR)) {
-            good = disarm(fd, entry->d_name, err);
-            continue;
-        }
-        if (good && !keeps_entry(status.st_mode))
-            good = unlinkat(fd, entry->d_name, 0) == 0;
-        else if (good && has_type(status.st_mode, S_IFREG) &&
-                 (status.st_mode & (S_ISUID | S_ISGID)) != 0)
-            good = fchmodat(fd, entry->d_name, status.st_mode & 01777, 0) == 0;
-        if (!good)
-            error_errno(err, "cannot put '%s' of the tree in order", entry->d_name);
+    if (folder == NULL) {
+        cleanup_close(&copy);
+        return error_errno(err, "cannot list '%s' in the tree", name);
     }
 
-    if (folder != NULL)
-        closedir(folder);
-    else
-        cleanup_close(&fd);
+    bool good = true;
+    for (struct dirent *entry = readdir(folder); good && entry != NULL; entry = readdir(folder))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            good = disarm_entry(fd, entry->d_name, err);
+    closedir(folder);
     return good;
 }
 

@@ -60,8 +60,8 @@ static long current_number(const char *instance)
 
 /*
  * What is current, and what was current before: the newest older generation with another version,
- * because new settings make a generation too. An instance that is being made has no current one yet:
- * all of its generations count.
+ * because new settings make a generation too. An instance that is being made has no current one
+ * yet: all of its generations count.
  */
 static bool instance_uses(const char *instance, const char *wanted)
 {

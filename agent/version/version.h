@@ -1,5 +1,6 @@
 /*
- * Versions: builds of engines, side by side as read-only trees, each with all that its engine needs.
+ * Versions: builds of engines, side by side as read-only trees, each with all that its engine
+ * needs.
  *
  *     VERSIONS_DIR/DATASTORE/VERSION/{tree/, manifest.json}   present: it appears by one rename
  *     VERSIONS_DIR/DATASTORE/.pull-JOB/                       a pull's working folder

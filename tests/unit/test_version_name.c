@@ -1,14 +1,9 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "cleanup.h"
 #include "error.h"
+#include "unit.h"
 #include "version.h"
 
 #define DIGEST "sha256:3f9c1d52aa"
