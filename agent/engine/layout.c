@@ -238,8 +238,15 @@ char *layout_permit_path(const struct engine *engine)
 
 bool layout_permitted(const struct engine *engine)
 {
+    struct process giver;
+    struct error unread = { 0 };
     autofree char *path = layout_permit_path(engine);
 
     /* On a disk it would outlive a reboot, and so permit what nobody watches any more. */
-    return file_exists(path) && file_is_tmpfs(path);
+    if (!file_exists(path) || !file_is_tmpfs(path))
+        return false;
+    /* Nor does it outlive who gave it: a killed worker cannot take it back. */
+    autoptr(json_object) permit = json_read_file(path, &unread);
+    error_clear(&unread);
+    return permit != NULL && process_from_json(permit, &giver) && process_lives(&giver);
 }

@@ -30,7 +30,7 @@ void layout_free_strings(char **strings);
 
 /* Whether FOLDER/closed is there. */
 bool layout_closed(const struct engine *engine);
-/* Whether a worker has left a permit on tmpfs to start it all the same (C17). */
+/* Whether a living worker permits, by its record on tmpfs, to start it all the same (C17). */
 bool layout_permitted(const struct engine *engine);
 /* Where such a permit lies; the caller frees it. */
 char *layout_permit_path(const struct engine *engine);

@@ -172,24 +172,22 @@ static bool is_tool(pid_t pid)
  */
 static bool end_leftovers(const struct engine *engine, struct error *err)
 {
-    struct process was;
     pid_t pids[HOLDERS];
     size_t count = proof_holders(engine, pids, HOLDERS);
 
-    if (count == 0)
-        return true;
-    /* Nor a record of another boot: whoever is there now would have written its own over it. */
-    if (!lock_read_record(engine->data, &was) || strcmp(was.boot_id, process_boot_id()) != 0)
-        return error_set(err, ERROR_NEEDS_ATTENTION,
-                         "processes have the data in '%s' in use, and which of them is the engine "
-                         "is not known",
-                         engine->data);
     for (size_t i = 0; i < count; i++) {
+        struct process was;
         struct process left;
-        if (!process_find(pids[i], &left) || is_tool(pids[i]))
+        if (is_tool(pids[i]) || !process_find(pids[i], &left))
             continue;
-        /* Read anew: it may be the main process of a start that came between. */
-        if (!lock_read_record(engine->data, &was) || process_lives(&was))
+        /* Nor a record of another boot: whoever is there now would have written its own over it. */
+        if (!lock_read_record(engine->data, &was) || strcmp(was.boot_id, process_boot_id()) != 0)
+            return error_set(err, ERROR_NEEDS_ATTENTION,
+                             "process %d has the data in '%s' in use, and which process is the "
+                             "engine is not known",
+                             pids[i], engine->data);
+        /* Read anew each time: there may be a new main process, and then nothing is left over. */
+        if (process_lives(&was))
             return true;
         if (!process_signal(&left, SIGKILL, err))
             return false;

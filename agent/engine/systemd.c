@@ -53,7 +53,7 @@ static char *ask(const char *unit, const char *property)
     return xstrndup(result.output.bytes, strcspn(result.output.bytes, "\n"));
 }
 
-/* The permit names who gave it; it lies on tmpfs and so never outlives a boot (C17). */
+/* The permit names who gave it, and counts as long as that process lives (C17). */
 static bool give_permit(const struct engine *engine, struct error *err)
 {
     struct process self;

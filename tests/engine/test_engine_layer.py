@@ -314,18 +314,29 @@ def test_c17_closed_refuses_without_permit(driver):
     driver.start("permit")
 
 
-def test_c17_permit_counts_on_tmpfs_only(driver):
+def permit_of(pid):
+    start_time = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    boot_id = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return json.dumps({"pid": pid, "start_time": int(start_time), "boot_id": boot_id})
+
+
+def test_c17_permit_counts_on_tmpfs_while_its_giver_lives(driver):
     launcher = [LIBEXEC / "dbguest-launch", driver.instance.folder]
     permits = driver.instance.root / "run/permits"
     permits.mkdir()
     driver.instance.sockets.mkdir()
     (driver.instance.folder / "closed").touch()
-    (permits / "main").touch()
+    (permits / "main").write_text(permit_of(os.getpid()))
     assert subprocess.run(launcher, check=False).returncode == 77
 
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", permits], check=True)
     try:
-        (permits / "main").touch()
+        with subprocess.Popen(["sleep", "1000"]) as giver:
+            (permits / "main").write_text(permit_of(giver.pid))
+            giver.kill()
+        assert subprocess.run(launcher, check=False).returncode == 77
+
+        (permits / "main").write_text(permit_of(os.getpid()))
         with subprocess.Popen(launcher):
             until(lambda: driver.run("find") != "0" and driver.instance.bound_pids())
             driver.run("stop")
