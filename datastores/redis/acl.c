@@ -114,14 +114,30 @@ struct acl *acl_read(const struct engine *engine, redisContext *db, struct error
     return acl_read_files(engine->conf, err);
 }
 
+/* As strcmp() of name and the name that begins line. */
+static int compare_name(const char *name, const char *line)
+{
+    size_t length = strcspn(line, " ");
+    int order = strncmp(name, line, length);
+
+    return order != 0 ? order : (unsigned char)name[length];
+}
+
 const char *acl_find(const struct acl *acl, const char *name)
 {
-    size_t length = strlen(name);
+    size_t low = 0;
+    size_t high = acl->count;
 
-    for (size_t i = 0; i < acl->count; i++)
-        if (strncmp(acl->lines[i], name, length) == 0 &&
-            (acl->lines[i][length] == ' ' || acl->lines[i][length] == '\0'))
-            return acl->lines[i];
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = compare_name(name, acl->lines[middle]);
+        if (order == 0)
+            return acl->lines[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
     return NULL;
 }
 

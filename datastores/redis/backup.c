@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,14 +68,15 @@ static bool read_line(struct dump *dump, char line[LINE_BYTES], struct error *er
 static bool read_head(struct dump *dump, struct json_object *manifest, struct error *err)
 {
     char line[LINE_BYTES];
-    char identity[64];
-    long long offset = 0;
+    const char *place = line;
+    int64_t length = 0;
 
     if (!read_line(dump, line, err))
         return false;
-    if (sscanf(line, "+FULLRESYNC %63s %lld", identity, &offset) != 2)
+    if (!text_starts(line, "+FULLRESYNC ") || strchr(line, ' ') == strrchr(line, ' '))
         return error_set(err, ERROR_ENGINE, "the engine answered '%s' to PSYNC", line);
-    autofree char *position = xasprintf("%s:%lld", identity, offset);
+    autofree char *position = xstrdup(line + strlen("+FULLRESYNC "));
+    *strchr(position, ' ') = ':';
     json_add_string(manifest, "position_start", position);
     json_add_string(manifest, "position_end", position);
 
@@ -86,9 +86,9 @@ static bool read_head(struct dump *dump, struct json_object *manifest, struct er
         memcpy(dump->mark, line + strlen("$EOF:"), MARK_BYTES);
         return true;
     }
-    if (sscanf(line, "$%lld", &offset) != 1 || offset <= 0)
+    if (!scan_number(&place, "$", &length) || length <= 0)
         return error_set(err, ERROR_ENGINE, "the engine answered '%s' for a dump", line);
-    dump->total = (uint64_t)offset;
+    dump->total = (uint64_t)length;
     return true;
 }
 

@@ -168,7 +168,8 @@ void connection_send(redisContext *db, const char *const *words)
 
     while (words[count] != NULL)
         count++;
-    /* hiredis' declaration lacks a const; it copies the words into its buffer. */
+    /* hiredis' declaration lacks a const; it copies the words into its buffer.
+     * NOLINTNEXTLINE(performance-no-int-to-ptr) */
     redisAppendCommandArgv(db, count, (const char **)(uintptr_t)words, NULL);
 }
 
@@ -246,6 +247,21 @@ int64_t info_number(const char *info, const char *name)
     autofree char *text = info_text(info, name);
 
     return text == NULL ? 0 : strtoll(text, NULL, 10);
+}
+
+bool scan_number(const char **place, const char *before, int64_t *number)
+{
+    char *end = NULL;
+
+    if (!text_starts(*place, before))
+        return false;
+    errno = 0;
+    int64_t found = strtoll(*place + strlen(before), &end, 10);
+    if (end == *place + strlen(before) || errno != 0)
+        return false;
+    *number = found;
+    *place = end;
+    return true;
 }
 
 char *connection_setting(redisContext *db, const char *name, struct error *err)

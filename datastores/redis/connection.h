@@ -58,6 +58,10 @@ char *connection_info(redisContext *db, const char *section, struct error *err);
 char *info_text(const char *info, const char *name);
 int64_t info_number(const char *info, const char *name);
 
+/* Steps over `before` and the number behind it; false, and place where it was, when it is not so.
+ */
+bool scan_number(const char **place, const char *before, int64_t *number);
+
 /* What CONFIG GET says; NULL with err unset when the engine has no such setting. */
 char *connection_setting(redisContext *db, const char *name, struct error *err);
 bool connection_set(redisContext *db, const char *name, const char *value, struct error *err);

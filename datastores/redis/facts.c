@@ -70,15 +70,14 @@ char *facts_position(const char *info)
 
 bool redis_position_follows(const char *before, const char *after)
 {
-    int64_t old[2] = { 0 };
-    int64_t new[2] = { 0 };
+    int64_t old = 0;
+    int64_t now = 0;
+    int64_t expiring = 0;
 
-    if (sscanf(before, "aof:%" SCNd64, &old[0]) == 1)
-        return sscanf(after, "aof:%" SCNd64, &new[0]) == 1 && new[0] >= old[0];
-    if (sscanf(before, "keys:%" SCNd64 ":%" SCNd64, &old[0], &old[1]) != 2 ||
-        sscanf(after, "keys:%" SCNd64 ":%" SCNd64, &new[0], &new[1]) != 2)
-        return false;
-    return new[0] <= old[0] && new[0] >= old[0] - old[1];
+    if (scan_number(&before, "aof:", &old))
+        return scan_number(&after, "aof:", &now) && now >= old;
+    return scan_number(&before, "keys:", &old) && scan_number(&before, ":", &expiring) &&
+           scan_number(&after, "keys:", &now) && now <= old && now >= old - expiring;
 }
 
 static void add_digest(struct json_object *object, const char *name, const char *text)

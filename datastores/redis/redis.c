@@ -15,8 +15,7 @@ static const char *const remarks[] = {
     "without keys a user reaches all keys and channels; with keys only the channels given",
     "user.revoke without keys, channels and categories takes everything",
     "whether there is an append-only file (appendonly) is chosen when an instance is made",
-    "an instance without an append-only file is saved before each stop, and loses what was "
-    "written since its last save when it is killed",
+    "without an append-only file an instance is saved before each stop, and loses much when killed",
     NULL,
 };
 

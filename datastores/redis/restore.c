@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,6 +6,7 @@
 #include "acl.h"
 #include "aof.h"
 #include "chosen.h"
+#include "connection.h"
 #include "engine.h"
 #include "error.h"
 #include "file.h"
@@ -39,13 +39,13 @@ static bool read_head(struct task *task, int input, char head[HEAD_BYTES + 1], s
 /* "REDIS0010", of Valkey 9 on "VALKEY080". */
 static bool check_head(struct task *task, const char *head, struct error *err)
 {
-    int format = 0;
+    int64_t format = 0;
 
-    if (sscanf(head, "REDIS%4d", &format) != 1 && sscanf(head, "VALKEY%3d", &format) != 1)
+    if (!scan_number(&head, "REDIS", &format) && !scan_number(&head, "VALKEY", &format))
         return error_set(err, ERROR_CORRUPT, "the backup does not begin like a dump");
     if (format > redis_rdb_format(task->store->name, task->engine->version))
         return error_set(err, ERROR_INCOMPATIBLE, "the dump has format %d, which %s %s cannot read",
-                         format, task->store->name, task->engine->version);
+                         (int)format, task->store->name, task->engine->version);
     return true;
 }
 

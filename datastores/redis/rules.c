@@ -12,7 +12,8 @@
 #include "text.h"
 
 /* What each access may do; a "7" before a rule: only since 7.0, a "6": only before. */
-static const char *const read_rules[] = { "+@read", NULL };
+static const char *const read_rules[] = { "+@read",   "+@connection", "+@transaction",
+                                          "+@pubsub", "-@scripting",  NULL };
 /* Not +@read +@write: 7.0 takes five times as long to put that into words, for each ACL SAVE. */
 static const char *const write_rules[] = { "+@all",         "7-function",   "7+function|list",
                                            "-script|flush", "-script|kill", NULL };
@@ -22,7 +23,6 @@ static const char *const last_rules[] = {
     "-@admin",   "-@dangerous",      "-script|debug",    "+info",       "7+sort",
     "7+sort_ro", "6+client|setname", "6+client|getname", "6+client|id", NULL,
 };
-static const char *const no_scripts[] = { "-@scripting", NULL };
 
 /* Harmless to others of the agent's: reading how it is, and emptying what is theirs. */
 static const char *const root_rules[] = {
@@ -150,9 +150,8 @@ void rules_grant(struct task *task, const struct user *user, bool all, struct wo
         add_rules(task, words, by_access[user->access]);
     else
         add_patterns(words, "+@", user->categories);
-    add_rules(task, words, common_rules);
-    if (user->categories[0] == NULL && user->access == ACCESS_READ)
-        add_rules(task, words, no_scripts);
+    if (user->categories[0] != NULL)
+        add_rules(task, words, common_rules);
     add_rules(task, words, last_rules);
 }
 

@@ -121,14 +121,6 @@ static void begin(struct words *words, const char *verb, const char *name)
     words_add(words, name);
 }
 
-static bool is_twice(const struct user *users, size_t at)
-{
-    for (size_t i = 0; i < at; i++)
-        if (strcmp(users[i].name, users[at].name) == 0)
-            return true;
-    return false;
-}
-
 static bool make_one(struct batch *batch, struct task *task, const struct user *user,
                      struct words *words, struct error *err)
 {
@@ -150,14 +142,15 @@ bool redis_user_create(struct task *task, const struct user *users, size_t count
                        struct error *each, struct error *err)
 {
     autobatch struct batch batch = { 0 };
+    autoptr(json_object) seen = json_object_new_object();
 
     if (!batch_open(&batch, task, count, err))
         return false;
     for (size_t i = 0; i < count; i++) {
-        if (is_twice(users, i))
+        if (json_get(seen, users[i].name) != NULL)
             error_set(&each[i], ERROR_EXISTS, "user '%s' is there twice", users[i].name);
-        else
-            make_one(&batch, task, &users[i], &batch.commands[i], &each[i]);
+        else if (make_one(&batch, task, &users[i], &batch.commands[i], &each[i]))
+            json_add_bool(seen, users[i].name, true);
     }
     return finish(&batch, task, each, err);
 }
