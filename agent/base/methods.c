@@ -358,7 +358,7 @@ const struct method methods[] = {
                        { "proved", "object", "how many of what were compared" },
                        { "rollback_until", "string", NULL }),
       .success = "{instance} runs {version}, proved; outage {outage_s} ({expected_outage_s} "
-                 "expected), {took_s} in all",
+                 "expected), {took_s} in all\nwhat was compared: dbguestctl job report {job}",
       .reasons = "blocked downgrade incompatible not_found rolled_back needs_attention no_space "
                  "busy deadline cancelled",
       .examples = EXAMPLES("instance upgrade main 15.20+deb12u1",
@@ -413,7 +413,8 @@ const struct method methods[] = {
       .result = FIELDS({ "datastore", "string", NULL }, { "version", "string", NULL },
                        { "digest", "string", NULL }, { "size_bytes", "integer", NULL },
                        { "source", "string", NULL }, { "present_before", "boolean", NULL }),
-      .success = "{datastore} {version} is present after {took_s}",
+      .success = "{datastore} {version} is present after {took_s}; next: dbguestctl instance "
+                 "check-upgrade INSTANCE {version}",
       .reasons = "not_found incompatible no_space corrupt denied cancelled deadline busy",
       .examples = EXAMPLES("version pull postgresql apt:bookworm,bookworm-security",
                            "version pull redis "
@@ -682,7 +683,8 @@ const struct method methods[] = {
                          .help = "its name, else INSTANCE-YYYYMMDD-HHMMSS" },
                        { .name = "note", .type = PARAM_TEXT, .max = 255 }),
       .result = backup_fields,
-      .success = "backup {backup}: {raw_bytes} -> {size_bytes} in {took_s}[, at {position_end}]",
+      .success = "backup {backup}: {raw_bytes} -> {size_bytes} in {took_s}[, at {position_end}]\n"
+                 "next: dbguestctl backup verify {backup}",
       .reasons = "not_found exists no_space engine unsupported busy cancelled deadline",
       .examples = EXAMPLES("backup create main", "backup create main --note 'before the move'") },
     { .name = "backup.verify",

@@ -1,0 +1,44 @@
+/*
+ * How far a job is, on standard error: on a terminal lines that stay for steps that ended and one
+ * that moves, elsewhere a line for each step that ended and one every 30 s.
+ */
+#ifndef DBGUEST_CLI_PROGRESS_H
+#define DBGUEST_CLI_PROGRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cli.h"
+
+struct json_object;
+
+struct progress {
+    const struct cli *cli;
+    enum progress_kind kind;
+    const char *title; /* "instance.upgrade main 15.20+deb12u1" */
+    char job[32];      /* "" until it is known */
+    char waited[256];  /* what was said about its place in the queue */
+    double started, step_started, told_at;
+    double step_from_bytes;
+    char step[64];
+    bool titled, drawn;
+    size_t steps; /* of the job, as far as known */
+    size_t steps_shown;
+    struct json_object *last; /* params of the last job.progress */
+};
+
+void progress_init(struct progress *progress, const struct cli *cli, const char *title);
+void progress_done(struct progress *progress);
+
+/* A job.progress; returns whether a step has ended since, so that job.show has more to tell. */
+bool progress_note(struct progress *progress, struct json_object *params);
+/* Steps of job.show: those that ended and were not told yet get their line. */
+void progress_steps(struct progress *progress, struct json_object *steps);
+/* Whether steps of this job get lines at all. */
+bool progress_shows_steps(const struct progress *progress);
+/* To be called every now and then. */
+void progress_tick(struct progress *progress);
+/* The line that moves goes away; what is printed next starts on a line of its own. */
+void progress_clear(struct progress *progress);
+
+#endif
