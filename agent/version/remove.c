@@ -21,8 +21,7 @@ bool version_remove(struct task *task, const char *datastore, const char *versio
     autofree char *path = xasprintf("%s/%s", folder, version);
     autofree char *leaving = xasprintf("%s/" REMOVING "%s", folder, version);
 
-    if (version[0] == '.' || strchr(version, '/') != NULL ||
-        (!file_exists(path) && !file_exists(leaving)))
+    if (version[0] == '.' || strchr(version, '/') != NULL)
         return error_set(err, ERROR_NOT_FOUND, "version '%s' of %s is not present", version,
                          datastore);
 

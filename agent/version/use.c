@@ -163,7 +163,11 @@ bool version_check_unused(const struct site *site, const char *datastore, const 
 {
     autofree char *used_by = version_used_by(site, datastore, version);
     autofree char *open = open_job(site, version, job);
+    autofree char *path = xasprintf("%s/%s/%s", site->versions_dir, datastore, version);
 
+    if (version[0] == '.' || strchr(version, '/') != NULL || !file_exists(path))
+        return error_set(err, ERROR_NOT_FOUND, "version '%s' of %s is not present", version,
+                         datastore);
     if (used_by != NULL)
         return error_set(err, ERROR_BUSY, "version '%s' of %s is needed by %s", version, datastore,
                          used_by);

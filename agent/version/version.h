@@ -9,7 +9,7 @@
  * A pull is a row of steps, to be run in the order in which they stand below. Each looks at the
  * world first and does what is missing, so that repeating it is harmless:
  *
- *     { "look", .. }, { "space", .. }, { "fetch", .. }, { "unpack", .., drop }, { "verify", .. },
+ *     { "look", .., drop }, { "space", .. }, { "fetch", .. }, { "unpack", .. }, { "verify", .. },
  *     { "publish", .., unpublish }
  *
  * Nothing that a pull starts outlives the worker, and no mount of its is ever seen outside.
@@ -100,14 +100,15 @@ bool version_show(struct task *task, const char *datastore, const char *version,
                   struct json_object *row, struct error *err);
 
 /*
- * Fails with busy and says who while something needs it: an instance's current version or the one
- * that it had before, a backup, an open job but job (NULL: none excepted).
+ * Fails with not_found when there is no such folder (one that lies about its version may go as
+ * well), and with busy, saying who, while something needs it: an instance's current version or the
+ * one that it had before, a backup, an open job but job (NULL: none excepted).
  */
 bool version_check_unused(const struct site *site, const char *datastore, const char *version,
                           const char *job, struct error *err);
 /*
  * Removes an unused version; a kill on the way leaves no half of it, and repeating it goes on. When
- * nothing is left of it it fails with not_found, also when that is its own doing of before a kill.
+ * it is gone already that is a success that frees nothing.
  */
 bool version_remove(struct task *task, const char *datastore, const char *version,
                     uint64_t *freed_bytes, struct error *err);

@@ -17,6 +17,7 @@ struct world {
     char folder[64];
     struct site site;
     struct task task;
+    struct error err;
 };
 
 /* The worker's, of which a removal needs none. */
@@ -161,6 +162,16 @@ static void test_version_that_lies_about_its_name_is_corrupt(void **state)
     error_clear(&err);
 }
 
+static void test_version_that_lies_can_be_removed(void **state)
+{
+    struct world *world = *state;
+
+    make_file(world, "versions/redis/9.9/manifest.json", "no JSON");
+    make_file(world, "versions/redis/9.9/tree/x", "");
+    assert_true(version_check_unused(&world->site, "redis", "9.9", NULL, &world->err));
+    assert_int_equal(remove_reason(world, "9.9"), ERROR_NONE);
+}
+
 static void test_name_leads_nowhere_else(void **state)
 {
     struct world *world = *state;
@@ -180,7 +191,10 @@ static void test_unused_version_goes_as_a_whole(void **state)
 
     assert_int_equal(remove_reason(world, "7.0.9+deb12u1"), ERROR_NONE);
     assert_false(file_exists(path));
-    assert_int_equal(remove_reason(world, "7.0.9+deb12u1"), ERROR_NOT_FOUND);
+    /* As recovery does, which cannot know that it had come to its end. */
+    assert_int_equal(remove_reason(world, "7.0.9+deb12u1"), ERROR_NONE);
+    assert_false(version_check_unused(&world->site, "redis", "7.0.9+deb12u1", NULL, &world->err));
+    assert_int_equal(world->err.reason, ERROR_NOT_FOUND);
 }
 
 static void test_current_version_and_the_one_before_stay(void **state)
@@ -275,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_list_is_in_the_order_of_versions),
         WORLD_TEST(test_version_that_lies_about_its_name_is_corrupt),
+        WORLD_TEST(test_version_that_lies_can_be_removed),
         WORLD_TEST(test_name_leads_nowhere_else),
         WORLD_TEST(test_unused_version_goes_as_a_whole),
         WORLD_TEST(test_current_version_and_the_one_before_stay),
