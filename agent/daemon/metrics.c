@@ -1,0 +1,99 @@
+#include "metrics.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "config.h"
+#include "daemon.h"
+#include "events.h"
+#include "instance.h"
+#include "job.h"
+#include "jobs.h"
+#include "process.h"
+#include "server.h"
+#include "text.h"
+
+DEFINE_AUTOPTR_FOR(FILE, FILE, fclose)
+
+int64_t metrics_memory_bytes(void)
+{
+    autoptr(FILE) file = fopen("/proc/self/statm", "re");
+    long long total = 0;
+    long long resident = 0;
+
+    if (file == NULL || fscanf(file, "%lld %lld", &total, &resident) != 2)
+        return 0;
+    return resident * sysconf(_SC_PAGESIZE);
+}
+
+static void head(struct text *out, const char *name, const char *type, const char *unit,
+                 const char *help)
+{
+    text_printf(out, "# TYPE %s %s\n", name, type);
+    if (unit != NULL)
+        text_printf(out, "# UNIT %s %s\n", name, unit);
+    text_printf(out, "# HELP %s %s\n", name, help);
+}
+
+static void print_jobs(const struct daemon *daemon, struct text *out)
+{
+    static const char *const words[] = { "queued", "running", "recovering", "ended" };
+    int64_t counts[ARRAY_SIZE(words)] = { 0 };
+    int64_t attention = 0;
+
+    for (size_t i = 0; i < jobs_count(daemon); i++) {
+        counts[jobs_at(daemon, i)->state]++;
+        attention += jobs_at(daemon, i)->attention;
+    }
+    head(out, "dbguest_jobs", "gauge", NULL, "Jobs known, by state.");
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        text_printf(out, "dbguest_jobs{state=\"%s\"} %lld\n", words[i], (long long)counts[i]);
+    head(out, "dbguest_jobs_attention", "gauge", NULL, "Jobs that need a person.");
+    text_printf(out, "dbguest_jobs_attention %lld\n", (long long)attention);
+}
+
+/* Both are words of ours: nothing in them needs to be escaped. */
+static void print_instances(const struct daemon *daemon, struct text *out)
+{
+    head(out, "dbguest_instance_info", "gauge", NULL, "Instances by datastore and status.");
+    for (const struct instance *instance = instances_first(daemon); instance != NULL;
+         instance = instances_next(instance))
+        text_printf(
+            out, "dbguest_instance_info{instance=\"%s\",datastore=\"%s\",status=\"%s\"} 1\n",
+            instance_name(instance), instance_datastore(instance), instance_status(instance));
+}
+
+static void print_disk(const struct daemon *daemon, struct text *out)
+{
+    struct statvfs status = { 0 };
+
+    if (statvfs(daemon->config->site.state_dir, &status) != 0)
+        return;
+    head(out, "dbguest_disk_free_bytes", "gauge", "bytes", "Free where the state lies.");
+    text_printf(out, "dbguest_disk_free_bytes %llu\n",
+                (unsigned long long)status.f_bavail * status.f_frsize);
+    head(out, "dbguest_disk_size_bytes", "gauge", "bytes", "Size of that file system.");
+    text_printf(out, "dbguest_disk_size_bytes %llu\n",
+                (unsigned long long)status.f_blocks * status.f_frsize);
+}
+
+void metrics_print(const struct daemon *daemon, struct text *out)
+{
+    head(out, "dbguest_build_info", "gauge", NULL, "The release that answers.");
+    text_printf(out, "dbguest_build_info{version=\"%s\"} 1\n", DBGUEST_VERSION);
+    head(out, "dbguest_up_seconds", "gauge", "seconds", "Since the daemon was started.");
+    text_printf(out, "dbguest_up_seconds %.3f\n", process_clock_s() - daemon->started_s);
+    head(out, "dbguest_memory_bytes", "gauge", "bytes", "Resident memory of the daemon.");
+    text_printf(out, "dbguest_memory_bytes %lld\n", (long long)metrics_memory_bytes());
+    head(out, "dbguest_connections", "gauge", NULL, "Clients connected.");
+    text_printf(out, "dbguest_connections %zu\n", server_client_count(daemon));
+    head(out, "dbguest_events", "counter", NULL, "Events of this boot.");
+    text_printf(out, "dbguest_events_total %lld\n", (long long)events_seq(daemon));
+    print_jobs(daemon, out);
+    print_instances(daemon, out);
+    print_disk(daemon, out);
+    text_add(out, "# EOF\n");
+}

@@ -1,0 +1,16 @@
+/*
+ * The daemon's figures as OpenMetrics text.
+ */
+#ifndef DBGUEST_DAEMON_METRICS_H
+#define DBGUEST_DAEMON_METRICS_H
+
+#include <stdint.h>
+
+struct daemon;
+struct text;
+
+void metrics_print(const struct daemon *daemon, struct text *out);
+/* Resident, of this process. */
+int64_t metrics_memory_bytes(void);
+
+#endif

@@ -1,0 +1,18 @@
+/*
+ * The folders that a daemon needs, and that it is alone on them.
+ */
+#ifndef DBGUEST_DAEMON_PLACE_H
+#define DBGUEST_DAEMON_PLACE_H
+
+#include <stdbool.h>
+
+struct daemon;
+struct error;
+
+/*
+ * Makes what is missing and takes the locks of state folder and socket, for as long as the process
+ * lives. Refuses state on a network file system, and a second daemon, saying which is the first.
+ */
+bool place_take(struct daemon *daemon, struct error *err);
+
+#endif

@@ -1,0 +1,161 @@
+#include "queue.h"
+
+#include <string.h>
+
+#include "config.h"
+#include "daemon.h"
+#include "job.h"
+#include "jobs.h"
+#include "json.h"
+#include "memory.h"
+#include "method.h"
+#include "run.h"
+
+/* Of an instance, each by the instance's name. */
+static const enum lock instance_locks[] = { LOCK_SERVICE, LOCK_CATALOG, LOCK_DATA };
+
+static void add_lock(struct json_object *locks, const char *object, bool exclusive)
+{
+    autofree char *text = xasprintf("%s%s", object, exclusive ? "!" : "");
+
+    json_object_array_add(locks, json_object_new_string(text));
+}
+
+static bool is_exclusive(unsigned int locks, enum lock lock)
+{
+    return (locks & ((unsigned int)lock << LOCK_EXCLUSIVE_SHIFT)) != 0;
+}
+
+static void add_instance_locks(struct json_object *locks, unsigned int wanted, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(instance_locks) && name != NULL; i++) {
+        autofree char *object = xasprintf("%s:%s", lock_word(instance_locks[i]), name);
+
+        if ((wanted & instance_locks[i]) != 0)
+            add_lock(locks, object, is_exclusive(wanted, instance_locks[i]));
+    }
+}
+
+/* instance.recover has no locks in the table: it takes those of the jobs that it may finish. */
+static unsigned int locks_of(const struct method *method)
+{
+    return strcmp(method->name, "instance.recover") == 0 ? LOCK_NAME_X : method->locks;
+}
+
+struct json_object *queue_locks(const struct method *method, struct json_object *params,
+                                const char *datastore, const char *version)
+{
+    struct json_object *locks = json_object_new_array();
+    unsigned int wanted = locks_of(method);
+    const char *source = json_get_string(params, "source");
+    const char *backup = json_get_string(params, "backup");
+
+    add_instance_locks(locks, wanted, json_get_string(params, "instance"));
+    if ((wanted & LOCK_VERSION) != 0 && datastore != NULL && (version != NULL || source != NULL)) {
+        autofree char *object = version != NULL
+                                    ? xasprintf("version:%s/%s", datastore, version)
+                                    : xasprintf("version:%s/pull:%s", datastore, source);
+        add_lock(locks, object, is_exclusive(wanted, LOCK_VERSION));
+    }
+    if ((wanted & LOCK_BACKUP) != 0 && backup != NULL) {
+        autofree char *object = xasprintf("backup:%s", backup);
+        add_lock(locks, object, is_exclusive(wanted, LOCK_BACKUP));
+    }
+    return locks;
+}
+
+static bool locks_meet(const char *one, const char *other)
+{
+    size_t length = strcspn(one, "!");
+
+    return length == strcspn(other, "!") && strncmp(one, other, length) == 0 &&
+           (one[length] == '!' || other[length] == '!');
+}
+
+static struct json_object *locks_of_job(const struct job *job)
+{
+    return json_get(job->run->request, "locks");
+}
+
+static bool jobs_meet(const struct job *one, const struct job *other)
+{
+    struct json_object *mine = locks_of_job(one);
+    struct json_object *theirs = locks_of_job(other);
+    size_t count = mine != NULL ? json_object_array_length(mine) : 0;
+    size_t others = theirs != NULL ? json_object_array_length(theirs) : 0;
+
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < others; j++)
+            if (locks_meet(json_object_get_string(json_object_array_get_idx(mine, i)),
+                           json_object_get_string(json_object_array_get_idx(theirs, j))))
+                return true;
+    return false;
+}
+
+static bool holds(const struct job *job)
+{
+    return job->state == JOB_RUNNING || job->state == JOB_RECOVERING;
+}
+
+/* *before is how many of those it waits for are waiting themselves. */
+static struct json_object *waits_for(const struct job *job, int64_t *before, bool *full)
+{
+    struct json_object *ids = json_object_new_array();
+    int64_t running = 0;
+
+    *before = 0;
+    for (size_t i = 0; i < jobs_count(job->daemon); i++) {
+        const struct job *other = jobs_at(job->daemon, i);
+
+        if (other->run == NULL || other->state == JOB_ENDED || other == job)
+            continue;
+        running += holds(other);
+        if ((!holds(other) && other->number > job->number) || !jobs_meet(job, other))
+            continue;
+        json_object_array_add(ids, json_object_new_string(other->id));
+        *before += other->state == JOB_QUEUED;
+    }
+    *full = running >= job->daemon->config->jobs_running;
+    return ids;
+}
+
+struct json_object *queue_waits_for(const struct job *job, bool *full)
+{
+    int64_t before = 0;
+
+    return waits_for(job, &before, full);
+}
+
+/* Keeps a job's place, and tells it when it has changed. */
+static void set_place(struct job *job, int64_t position, struct json_object *waiting_for)
+{
+    struct run *run = job->run;
+    bool same = run->position == position && run->waiting_for != NULL &&
+                json_object_equal(run->waiting_for, waiting_for);
+
+    json_object_put(run->waiting_for);
+    run->waiting_for = waiting_for;
+    run->position = position;
+    if (!same)
+        job_tell(job, NULL, false);
+}
+
+void queue_run(struct daemon *daemon)
+{
+    /* Whatever starts or ends here may change the table: each is looked at as it is by then. */
+    for (size_t i = 0; i < jobs_count(daemon) && !daemon->stopping; i++) {
+        struct job *job = jobs_at(daemon, i);
+        int64_t before = 0;
+        bool full = false;
+
+        if (job->state != JOB_QUEUED || job->run == NULL || !job->run->durable)
+            continue;
+        struct json_object *waiting_for = waits_for(job, &before, &full);
+        if (json_object_array_length(waiting_for) > 0 || full) {
+            set_place(job, before + 1, waiting_for);
+            continue;
+        }
+        json_object_put(waiting_for);
+        run_start(job);
+    }
+}
