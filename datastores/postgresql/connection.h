@@ -33,8 +33,8 @@ char *pg_session_name(const struct task *task);
 /* NULL when it fails. */
 PGconn *pg_connect(struct task *task, const char *database, struct error *err);
 /*
- * Whether the server turns everybody but the agent away, asked by trying: an account that cannot
- * log in is rejected by the gate when it is closed, and asked for a password when it is open.
+ * Whether the server turns everybody but the agent away, asked by trying: an account that does not
+ * exist is rejected by the gate when it is closed, and asked for a password when it is open.
  * Unknown (for example because all connections are taken) is neither.
  */
 enum pg_answer { PG_UNKNOWN, PG_REJECTED, PG_ASKED };

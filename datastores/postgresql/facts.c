@@ -152,17 +152,20 @@ bool postgresql_facts(struct task *task, struct json_object *facts, struct error
 static bool same_entries(const char *member, struct json_object *before, struct json_object *after,
                          bool partly, struct error *err)
 {
-    json_object_object_foreach (before, name, value) {
-        const char *now = json_get_string(after, name);
+    struct json_object_iter entry;
+
+    json_object_object_foreachC (before, entry) {
+        const char *was = json_object_get_string(entry.val);
+        const char *now = json_get_string(after, entry.key);
 
         if (now == NULL && partly)
             continue;
         if (now == NULL)
-            return error_set(err, ERROR_CORRUPT, "'%s' of the %s is missing afterwards", name,
+            return error_set(err, ERROR_CORRUPT, "'%s' of the %s is missing afterwards", entry.key,
                              member);
-        if (strcmp(now, json_object_get_string(value)) != 0)
-            return error_set(err, ERROR_CORRUPT, "'%s' of the %s was '%s' and is '%s'", name,
-                             member, json_object_get_string(value), now);
+        if (strcmp(now, was) != 0)
+            return error_set(err, ERROR_CORRUPT, "'%s' of the %s was '%s' and is '%s'", entry.key,
+                             member, was, now);
     }
     return true;
 }

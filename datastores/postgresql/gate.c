@@ -12,14 +12,16 @@
 #include "process.h"
 #include "text.h"
 
-/* The agent comes in by what it is, root of this machine, and in no other way; "all" does not mean
- * replication, which has lines of its own. */
+/* The agent comes in by what it is, root of this machine, and in no other way; the databases' owner
+ * never, whatever a tenant's root made of it. "all" does not mean replication. */
 #define AGENT_LINES                                                                                \
     "local all postgres peer map=agent\n"                                                          \
     "local replication postgres peer map=agent\n"                                                  \
     "local replication all reject\n"                                                               \
     "host replication all all reject\n"                                                            \
-    "host all postgres all reject\n"
+    "host all postgres all reject\n"                                                               \
+    "local all dbguest reject\n"                                                                   \
+    "host all dbguest all reject\n"
 
 static const char *const forms[] = {
     [GATE_CLOSED] = AGENT_LINES "local all all reject\n"

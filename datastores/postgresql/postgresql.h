@@ -30,9 +30,11 @@
 /* settings.c */
 bool postgresql_configure(struct task *task, struct json_object *settings, enum gate gate,
                           struct error *err);
-bool postgresql_check_settings(struct task *task, struct error *err);
 /* Of the tree, by name: "/usr/lib/postgresql/15/bin/initdb"; NULL with err. Caller frees. */
 char *postgresql_program(struct task *task, const char *name, struct error *err);
+
+/* check_settings.c */
+bool postgresql_check_settings(struct task *task, struct error *err);
 
 /* service.c */
 bool postgresql_initialize(struct task *task, struct error *err);

@@ -96,7 +96,25 @@ static const char root_sessions_sql[] =
 
 static const char disable_sql[] =
     "ALTER ROLE " PG_ROOT " WITH NOLOGIN NOCREATEDB NOCREATEROLE PASSWORD NULL;"
+    "ALTER ROLE " PG_OWNER " WITH NOLOGIN NOCREATEDB NOCREATEROLE PASSWORD NULL;"
     "REVOKE CONNECT ON DATABASE postgres FROM " PG_ROOT;
+
+/* On 15 and older root may have given itself, and others, all roles but superusers: also ours. */
+static const char take_back_sql[] =
+    "SELECT DISTINCT format('REVOKE %I FROM %I CASCADE', g.rolname, u.rolname)"
+    " FROM pg_auth_members m JOIN pg_authid u ON u.oid = m.member"
+    " JOIN pg_authid g ON g.oid = m.roleid WHERE g.rolname IN ('" PG_ROOT "', '" PG_OWNER "')"
+    " UNION SELECT format('ALTER ROLE %I WITH NOLOGIN PASSWORD NULL', rolname) FROM pg_authid"
+    " WHERE rolcanlogin AND rolname ~ '^dbguest\\.(read|write|all)\\.[0-9]+$'";
+
+static bool shut(struct task *task, PGconn *db, struct error *err)
+{
+    autofree char *sessions = pg_value(task, db, root_sessions_sql, err);
+
+    return sessions != NULL && pg_run(task, db, "BEGIN", err) &&
+           run_each(task, db, take_back_sql, err) && pg_run(task, db, disable_sql, err) &&
+           pg_run(task, db, "COMMIT", err) && postgresql_end_sessions(task, db, sessions, err);
+}
 
 bool postgresql_root_disable(struct task *task, struct json_object *left_behind, struct error *err)
 {
@@ -107,18 +125,7 @@ bool postgresql_root_disable(struct task *task, struct json_object *left_behind,
         return false;
     if (!exists)
         return true;
-
-    autofree char *sessions = pg_value(task, db, root_sessions_sql, err);
-    if (sessions == NULL)
-        return false;
-    if (!pg_run(task, db, "BEGIN", err) ||
-        !run_each(task, db,
-                  "SELECT DISTINCT format('REVOKE " PG_ROOT " FROM %I CASCADE', u.rolname)"
-                  " FROM pg_auth_members m JOIN pg_authid u ON u.oid = m.member"
-                  " JOIN pg_authid g ON g.oid = m.roleid WHERE g.rolname = '" PG_ROOT "'",
-                  err) ||
-        !pg_run(task, db, disable_sql, err) || !pg_run(task, db, "COMMIT", err) ||
-        !postgresql_end_sessions(task, db, sessions, err))
+    if (!shut(task, db, err))
         return error_prefix(err, "cannot disable root");
 
     autoptr(PGresult) rows = pg_query(task, db, left_sql, err);

@@ -213,10 +213,15 @@ bool postgresql_evict(struct task *task, struct error *err)
     return condition != NULL && postgresql_end_sessions(task, db, condition, err);
 }
 
+#define RELOAD_S 5.0 /* a server that has not done it by then will not: its log says why */
+
 /* The server reads its files in its own time: a session that began after that knows of them. */
 static bool await_reload(struct task *task, const char *before, PGconn **out, struct error *err)
 {
-    for (int sleep_ms = 1;; sleep_ms = sleep_ms < 16 ? sleep_ms * 2 : 20) {
+    double since = process_clock_s();
+
+    for (int sleep_ms = 1; process_clock_s() - since < RELOAD_S;
+         sleep_ms = sleep_ms < 16 ? sleep_ms * 2 : 20) {
         autoptr(PGconn) db = pg_connect(task, "postgres", err);
 
         if (db == NULL)
@@ -232,6 +237,9 @@ static bool await_reload(struct task *task, const char *before, PGconn **out, st
             return false;
         task_sleep_ms(task, sleep_ms);
     }
+    autofree char *log = engine_log_tail(task->engine, 5);
+    error_set(err, ERROR_ENGINE, "the server does not take its configuration");
+    return error_native(err, log);
 }
 
 bool postgresql_reload(struct task *task, struct json_object *restart_needed, struct error *err)

@@ -1,5 +1,4 @@
 #include <ctype.h>
-#include <dirent.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdio.h>
@@ -204,23 +203,30 @@ static bool is_scalar(struct json_object *value)
            json_object_is_type(value, json_type_boolean);
 }
 
+/* What the parameters of a request hold may be anything. */
+static bool check_value(const char *name, struct json_object *value, struct error *err)
+{
+    if (!is_scalar(value))
+        return error_set(err, ERROR_INVALID,
+                         "setting '%s' must be a string, a number or a truth value", name);
+    if (json_object_is_type(value, json_type_string) &&
+        strlen(json_object_get_string(value)) != (size_t)json_object_get_string_len(value))
+        return error_set(err, ERROR_INVALID, "setting '%s' holds a NUL", name);
+    return true;
+}
+
 static bool add_settings(struct task *task, struct text *conf, struct json_object *settings,
                          struct error *err)
 {
+    struct json_object_iter setting;
+
     if (settings == NULL)
         return true;
-    json_object_object_foreach (settings, name, value) {
-        if (!is_scalar(value))
-            return error_set(err, ERROR_INVALID,
-                             "setting '%s' must be a string, a number or a truth value", name);
-
-        const char *text = value_text(value);
-        if (strlen(text) != (size_t)json_object_get_string_len(value) &&
-            json_object_is_type(value, json_type_string))
-            return error_set(err, ERROR_INVALID, "setting '%s' holds a NUL", name);
-        if (!check_setting(task, name, text, err))
+    json_object_object_foreachC (settings, setting) {
+        if (!check_value(setting.key, setting.val, err) ||
+            !check_setting(task, setting.key, value_text(setting.val), err))
             return false;
-        add_setting(conf, name, text);
+        add_setting(conf, setting.key, value_text(setting.val));
     }
     return true;
 }
@@ -363,67 +369,4 @@ bool postgresql_configure(struct task *task, struct json_object *settings, enum 
 {
     return write_conf(task, settings, err) && write_ident(task, err) &&
            postgresql_write_gate(task, gate, err) && write_launch(task, err);
-}
-
-/* "invalid value for ..." of "2026-11-21 03:42 UTC [7] LOG:  invalid value for ..."; NULL: noise.
- */
-static const char *own_words(const char *line)
-{
-    static const char *const levels[] = { "LOG:  ",   "ERROR:  ",  "WARNING:  ",
-                                          "FATAL:  ", "DETAIL:  ", "HINT:  " };
-
-    if (strstr(line, "contains errors") != NULL || strstr(line, "skipping missing") != NULL)
-        return NULL;
-    for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
-        const char *at = strstr(line, levels[i]);
-
-        if (at != NULL)
-            return at + strlen(levels[i]);
-    }
-    return text_starts(line, "postgres: ") ? line + strlen("postgres: ") : NULL;
-}
-
-/* Lines that begin with a tab go on with the one before; where our file lies is no help. */
-static bool refuse_settings(const char *said, struct error *err)
-{
-    autotext struct text words = { 0 };
-    autofree char *lines = xstrdup(said);
-    char *rest = NULL;
-    bool taken = false;
-
-    text_add(&words, "");
-    for (char *line = strtok_r(lines, "\n", &rest); line != NULL;
-         line = strtok_r(NULL, "\n", &rest)) {
-        const char *own = *line == '\t' && taken ? line : own_words(line);
-        char *path = own == NULL ? NULL : strstr(line, " in file \"" ENGINE_CONF);
-
-        if (path != NULL)
-            *path = '\0';
-        taken = own != NULL;
-        if (taken)
-            text_printf(&words, "%s\n", own);
-    }
-    error_set(err, ERROR_ENGINE, "the engine does not accept these settings");
-    return error_native(err, words.length > 0 ? words.bytes : said);
-}
-
-bool postgresql_check_settings(struct task *task, struct error *err)
-{
-    autofree char *program = postgresql_program(task, "postgres", err);
-    const char *const argv[] = { program,
-                                 "-C",
-                                 "max_connections",
-                                 "-D",
-                                 ENGINE_DATA,
-                                 "-c",
-                                 "config_file=" ENGINE_CONF "/postgresql.conf",
-                                 NULL };
-    const struct engine_tool tool = { .argv = argv, .tick = task_tick, .context = task };
-    autoresult struct process_result result = { 0 };
-
-    if (program == NULL || !engine_run_tool(task->engine, &tool, &result, err))
-        return false;
-    if (result.status == 0)
-        return true;
-    return refuse_settings(result.errors.bytes == NULL ? "" : result.errors.bytes, err);
 }

@@ -73,6 +73,7 @@ bool postgresql_user_show(struct task *task, const char *name, struct json_objec
 {
     autoptr(PGconn) db = pg_connect(task, "postgres", err);
     autoptr(json_object) rows = json_object_new_array();
+    struct json_object_iter entry;
 
     if (db == NULL)
         return false;
@@ -83,8 +84,8 @@ bool postgresql_user_show(struct task *task, const char *name, struct json_objec
     struct json_object *found = json_object_array_get_idx(rows, 0);
     if (found == NULL)
         return error_set(err, ERROR_NOT_FOUND, "user '%s' does not exist", name);
-    json_object_object_foreach (found, key, value) {
-        json_add(row, key, json_object_get(value));
+    json_object_object_foreachC (found, entry) {
+        json_add(row, entry.key, json_object_get(entry.val));
     }
     return true;
 }
