@@ -101,14 +101,19 @@ static bool grant_together(struct connection *db, const struct user *users,
                            const struct grant *grants, size_t count, struct error *err)
 {
     const char *given = accesses[grants[0].access].given;
-    const char *taken = accesses[grants[0].access].taken;
     autofree char *head = my_format(db, "GRANT %s ON %P.* TO ", given, grants[0].database);
     autotext struct text sql = { 0 };
 
     text_add(&sql, head);
     add_accounts(&sql, db, users, grants, count);
-    if (!my_run_sql(db, sql.bytes, sql.length, err))
-        return false;
+    return my_run_sql(db, sql.bytes, sql.length, err);
+}
+
+/* What they had beyond that. */
+static bool revoke_together(struct connection *db, const struct user *users,
+                            const struct grant *grants, size_t count, struct error *err)
+{
+    const char *taken = accesses[grants[0].access].taken;
     if (taken == NULL)
         return true;
 
@@ -119,7 +124,8 @@ static bool grant_together(struct connection *db, const struct user *users,
     return my_run_sql(db, rest.bytes, rest.length, err);
 }
 
-void my_grant_all(struct connection *db, const struct user *users, size_t count, struct error *each)
+void my_grant_all(struct connection *db, const struct user *users, size_t count, bool fresh,
+                  struct error *each)
 {
     size_t length = 0;
     autofree struct grant *grants = list_grants(users, count, each, &length);
@@ -129,7 +135,8 @@ void my_grant_all(struct connection *db, const struct user *users, size_t count,
         while (last < length && grants[last].access == grants[first].access &&
                strcmp(grants[last].database, grants[first].database) == 0)
             last++;
-        if (grant_together(db, users, grants + first, last - first, &failed))
+        if (grant_together(db, users, grants + first, last - first, &failed) &&
+            (fresh || revoke_together(db, users, grants + first, last - first, &failed)))
             continue;
         for (size_t i = first; i < last; i++)
             error_set(&each[grants[i].user], failed.reason, "cannot grant '%s' to '%s': %s",

@@ -36,8 +36,8 @@ static bool watch_tick(void *context, struct error *err)
     int64_t count = my_number(watch->db, err, "%s", waiting);
     if (count > 0)
         return error_set(err, ERROR_BUSY,
-                         "%lld sessions had to wait for more than " COMMITS_MAY_WAIT_S
-                         " s for the backup; it was ended for their sake",
+                         "the backup kept %lld session(s) waiting for more than " COMMITS_MAY_WAIT_S
+                         " s and was ended",
                          (long long)count);
     return count == 0;
 }

@@ -62,7 +62,7 @@ static bool my_fail(MYSQL *mysql, struct error *err)
     for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
         if (reasons[i].number == mysql_errno(mysql))
             reason = reasons[i].reason;
-    error_set(err, reason, "the engine refused: %s", mysql_error(mysql));
+    error_set(err, reason, "the engine says: %s", mysql_error(mysql));
     return error_native(err, mysql_error(mysql));
 }
 

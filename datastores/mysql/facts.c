@@ -57,7 +57,7 @@ static const char grants_sql[] =
     "User, "
     "Host, CONCAT_WS('|', 'column', Db, Table_name, Column_name, Column_priv) FROM "
     "mysql.columns_priv UNION ALL SELECT User, Host, CONCAT_WS('|', 'routine', Db, Routine_name, "
-    "Routine_type, Proc_priv) FROM mysql.procs_priv UNION ALL %s) AS lines WHERE user <> '' AND "
+    "Routine_type, Proc_priv) FROM mysql.procs_priv UNION ALL %s) AS l WHERE user <> '' AND "
     "user "
     "<> 'mariadb.sys' AND user NOT LIKE 'mysql.%%' GROUP BY user, host";
 

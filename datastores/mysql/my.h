@@ -89,9 +89,10 @@ bool my_check_databases(struct json_object *existing, const struct user *user, s
 extern const char my_access_of_row[];
 /*
  * Gives all users whose each[i] has no reason their databases, with as few statements as it takes;
- * one that fails marks all users in it. Whatever else they had on these databases goes.
+ * one that fails marks all users in it. Whatever else they had on these databases goes, but of
+ * fresh users, who have nothing yet.
  */
-void my_grant_all(struct connection *db, const struct user *users, size_t count,
+void my_grant_all(struct connection *db, const struct user *users, size_t count, bool fresh,
                   struct error *each);
 
 /* users.c */

@@ -9,6 +9,10 @@
 #include "my.h"
 #include "text.h"
 
+/* What a size is at least, and the largest piece that servers deal memory out by. */
+#define SIZE_LEAST (1024.0 * 1024)
+#define SIZE_STEP (128 * SIZE_LEAST)
+
 /* "256M" is 268435456 for an option file only; NULL when value is no number. Caller frees. */
 static char *number_of(const char *value)
 {
@@ -59,16 +63,18 @@ static int truth_of(const char *value)
     return -1;
 }
 
-/* Whether the server shows what was chosen, however each of them writes it. */
+/* Whether the server shows what was chosen, however each of them writes it; it rounds sizes up. */
 static bool same_value(const char *chosen, const char *running)
 {
     autofree char *number = number_of(chosen);
+    double wanted = number == NULL ? 0 : strtod(number, NULL);
+    double more = strtod(running, NULL) - wanted;
 
     if (strcasecmp(chosen, running) == 0)
         return true;
     if (truth_of(chosen) >= 0 && truth_of(chosen) == truth_of(running))
         return true;
-    return number != NULL && strtod(number, NULL) == strtod(running, NULL);
+    return number != NULL && (more == 0 || (wanted >= SIZE_LEAST && more > 0 && more < SIZE_STEP));
 }
 
 /* Name: value of all that can be seen. */
@@ -162,8 +168,10 @@ bool my_find_restart_needed(struct task *task, struct connection *db, struct jso
     json_object_object_foreach (chosen, name, value) {
         const char *now = json_get_string(running, name);
         autofree char *number = now == NULL ? NULL : number_of(now);
-        /* Of words the server shows its own form: only numbers and truths can be compared. */
-        if (now != NULL && (number != NULL || truth_of(now) >= 0) &&
+        /* Of words the server shows its own form: only numbers and truths can be compared. The gate
+         * has the events. */
+        if (now != NULL && strcmp(name, "event_scheduler") != 0 &&
+            (number != NULL || truth_of(now) >= 0) &&
             !same_value(json_object_get_string(value), now))
             json_object_array_add(names, json_object_new_string(name));
     }

@@ -264,7 +264,7 @@ bool mysql_user_create(struct task *task, const struct user *users, size_t count
         return false;
     for (size_t i = 0; i < count; i++)
         made[i] = each[i].reason == ERROR_NONE;
-    my_grant_all(db, users, count, each);
+    my_grant_all(db, users, count, true, each);
     drop_half_made(db, users, count, made, each);
     return true;
 }
@@ -307,17 +307,17 @@ bool mysql_user_grant(struct task *task, const struct user *users, size_t count,
     if (db == NULL || !check_all(task, db, &change, users, count, each, err))
         return false;
     need_databases(users, count, each);
-    my_grant_all(db, users, count, each);
+    my_grant_all(db, users, count, false, each);
     return true;
 }
 
 /* What is not granted is revoked already. */
-static bool revoke_one(struct connection *db, const char *user, const char *database,
-                       struct error *err)
+static bool revoke_from(struct connection *db, const char *what, const char *user,
+                        const char *database, struct error *err)
 {
     struct error refused = { 0 };
 
-    if (my_run(db, &refused, "REVOKE ALL PRIVILEGES, GRANT OPTION ON %P.* FROM %A", database, user))
+    if (my_run(db, &refused, "REVOKE %s ON %P.* FROM %A", what, database, user))
         return true;
     if (my_errno(db) == MY_NO_SUCH_GRANT) {
         error_clear(&refused);
@@ -339,7 +339,8 @@ bool mysql_user_revoke(struct task *task, const struct user *users, size_t count
     for (size_t i = 0; i < count; i++)
         for (const char *const *name = users[i].databases;
              each[i].reason == ERROR_NONE && *name != NULL; name++)
-            revoke_one(db, users[i].name, *name, &each[i]);
+            if (revoke_from(db, "GRANT OPTION", users[i].name, *name, &each[i]))
+                revoke_from(db, "ALL PRIVILEGES", users[i].name, *name, &each[i]);
     return true;
 }
 
