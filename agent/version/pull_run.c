@@ -135,17 +135,21 @@ bool pull_run(struct version_pull *pull, const char *const argv[], struct proces
     return good;
 }
 
-/* Its last line, without what says only that it is an error. */
+/* Its last line, without what says only that it is an error, and without quoting. */
 static char *last_words(const char *said)
 {
     static const char message[] = "msg=\"";
     autofree char *line = xstrdup(text_last_lines(said, 1));
     const char *start = strstr(line, message);
+    autotext struct text words = { 0 };
 
     line[strcspn(line, "\n")] = '\0';
-    if (start != NULL)
-        return xstrndup(start + sizeof(message) - 1, strlen(start) - sizeof(message));
-    return xstrdup(text_starts(line, "E: ") ? line + 3 : line);
+    start = start != NULL ? start + strlen(message) : line + (text_starts(line, "E: ") ? 3 : 0);
+    text_add(&words, "");
+    for (const char *at = start; *at != '\0'; at++)
+        if (*at != '\\' && !(*at == '"' && at[1] == '\0'))
+            text_add_bytes(&words, at, 1);
+    return steal(words.bytes);
 }
 
 bool pull_failed(const char *program, const struct process_result *result, enum error_reason reason,

@@ -20,38 +20,6 @@ struct world {
     struct error err;
 };
 
-/* The worker's, of which a removal needs none. */
-void task_progress(struct task *task, uint64_t done_bytes, uint64_t total_bytes);
-void task_what(struct task *task, const char *format, ...);
-bool task_goes_on(struct task *task, struct error *err);
-void task_sleep_ms(struct task *task, int milliseconds);
-
-void task_progress(struct task *task, uint64_t done_bytes, uint64_t total_bytes)
-{
-    (void)task;
-    (void)done_bytes;
-    (void)total_bytes;
-}
-
-void task_what(struct task *task, const char *format, ...)
-{
-    (void)task;
-    (void)format;
-}
-
-bool task_goes_on(struct task *task, struct error *err)
-{
-    (void)task;
-    (void)err;
-    return true;
-}
-
-void task_sleep_ms(struct task *task, int milliseconds)
-{
-    (void)task;
-    (void)milliseconds;
-}
-
 static void make_file(const struct world *world, const char *path, const char *text)
 {
     struct error err = { 0 };
