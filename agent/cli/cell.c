@@ -28,7 +28,7 @@ char *cell_title(const char *field)
 
 static bool is_age(const char *field)
 {
-    return text_ends(field, "age_s") || strcmp(field, "up_s") == 0;
+    return text_ends(field, "_age_s") || strcmp(field, "age_s") == 0 || strcmp(field, "up_s") == 0;
 }
 
 static char *number_text(const char *field, struct json_object *value)
