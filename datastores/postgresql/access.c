@@ -159,10 +159,9 @@ static bool refuse_database(struct task *task, PGconn *db, const char *name, str
     return error_hint(err, "only databases made by database.create have access levels");
 }
 
-bool postgresql_find_grants(struct task *task, PGconn *db, const struct user *users, size_t count,
-                            struct pg_grants *grants, struct error *err)
+bool postgresql_find_grants(struct task *task, PGconn *db, struct pg_grants *grants,
+                            struct error *err)
 {
-    *grants = (struct pg_grants){ .users = users, .count = count };
     grants->databases = pg_query(
         task, db,
         "SELECT d.datname, d.oid FROM pg_database d JOIN pg_authid o ON o.oid = d.datdba"
@@ -171,8 +170,8 @@ bool postgresql_find_grants(struct task *task, PGconn *db, const struct user *us
     if (grants->databases == NULL)
         return false;
 
-    for (size_t i = 0; i < count; i++)
-        for (const char *const *name = users[i].databases; *name != NULL; name++)
+    for (size_t i = 0; i < grants->count; i++)
+        for (const char *const *name = grants->users[i].databases; *name != NULL; name++)
             if (find_oid(grants->databases, *name) == NULL) {
                 refuse_database(task, db, *name, err);
                 return error_add(err, "at", json_object_new_int64((int64_t)i));

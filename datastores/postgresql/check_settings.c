@@ -49,17 +49,13 @@ static bool refuse_settings(const char *said, struct error *err)
     return error_native(err, words.length > 0 ? words.bytes : said);
 }
 
+static const char config_option[] = "config_file=" ENGINE_CONF "/postgresql.conf";
+
 bool postgresql_check_settings(struct task *task, struct error *err)
 {
     autofree char *program = postgresql_program(task, "postgres", err);
-    const char *const argv[] = { program,
-                                 "-C",
-                                 "max_connections",
-                                 "-D",
-                                 ENGINE_DATA,
-                                 "-c",
-                                 "config_file=" ENGINE_CONF "/postgresql.conf",
-                                 NULL };
+    const char *const argv[] = { program,     "-C", "max_connections", "-D",
+                                 ENGINE_DATA, "-c", config_option,     NULL };
     const struct engine_tool tool = { .argv = argv, .tick = task_tick, .context = task };
     autoresult struct process_result result = { 0 };
 

@@ -41,8 +41,8 @@ enum pg_answer { PG_UNKNOWN, PG_REJECTED, PG_ASKED };
 enum pg_answer pg_ask_gate(struct task *task);
 
 /*
- * printf for SQL: %I an identifier, %L a literal (both quoted by libpq), %s SQL of ours, %d an int,
- * %u an unsigned int. NULL when a name is no valid text; pg_run() and pg_query() then say so.
+ * printf for SQL: %I an identifier, %L a literal (both quoted by libpq), %s SQL of ours, %u an
+ * unsigned int. NULL when a name is no valid text; pg_run() and pg_query() then say so.
  */
 char *pg_format(PGconn *db, const char *format, ...);
 

@@ -1,4 +1,4 @@
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
@@ -65,15 +65,24 @@ static const char small_sql[] =
     " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND " SCHEMAS
     " ORDER BY 2, 1 LIMIT 500";
 
-static bool add_pairs(struct task *task, PGconn *db, const char *sql, const char *prefix,
-                      struct json_object *facts, struct error *err)
+/* Where is being looked, and what is found. */
+struct survey {
+    struct task *task;
+    PGconn *db;
+    const char *prefix; /* of the names */
+    int64_t pages;      /* that may still be counted */
+    bool closed;
+};
+
+static bool add_pairs(struct survey *survey, const char *sql, struct json_object *facts,
+                      struct error *err)
 {
-    autoptr(PGresult) rows = pg_query(task, db, sql, err);
+    autoptr(PGresult) rows = pg_query(survey->task, survey->db, sql, err);
 
     if (rows == NULL)
         return false;
     for (int i = 0; i < PQntuples(rows); i++) {
-        autofree char *name = xasprintf("%s%s", prefix, pg_cell(rows, i, 0));
+        autofree char *name = xasprintf("%s%s", survey->prefix, pg_cell(rows, i, 0));
         json_add_string(facts, name, pg_cell(rows, i, 1) == NULL ? "" : pg_cell(rows, i, 1));
     }
     return true;
@@ -93,54 +102,59 @@ static bool is_closed(struct task *task, PGconn *db, bool *closed, struct error 
 }
 
 /* The smallest first, until the pages are used up. */
-static bool add_rows(struct task *task, PGconn *db, const char *prefix, int64_t *pages,
-                     struct json_object *facts, struct error *err)
+static bool add_rows(struct survey *survey, struct json_object *facts, struct error *err)
 {
-    autoptr(PGresult) tables = pg_query(task, db, small_sql, err);
+    autoptr(PGresult) tables = pg_query(survey->task, survey->db, small_sql, err);
     autotext struct text sql = { 0 };
 
     if (tables == NULL)
         return false;
-    for (int i = 0; i < PQntuples(tables) && pg_cell_int(tables, i, 1) <= *pages; i++) {
-        autofree char *name = pg_format(db, "%L", pg_cell(tables, i, 0));
+    for (int i = 0; i < PQntuples(tables) && pg_cell_int(tables, i, 1) <= survey->pages; i++) {
+        autofree char *name = pg_format(survey->db, "%L", pg_cell(tables, i, 0));
 
-        *pages -= pg_cell_int(tables, i, 1);
+        survey->pages -= pg_cell_int(tables, i, 1);
         text_printf(&sql, "%sSELECT %s, count(*) FROM %s", i == 0 ? "" : " UNION ALL ", name,
                     pg_cell(tables, i, 0));
     }
-    return sql.length == 0 || add_pairs(task, db, sql.bytes, prefix, facts, err);
+    return sql.length == 0 || add_pairs(survey, sql.bytes, facts, err);
 }
 
-static bool add_database(struct task *task, const char *name, bool closed, int64_t *pages,
-                         struct json_object *facts, struct error *err)
+static bool add_database(struct survey *survey, const char *name, struct json_object *facts,
+                         struct error *err)
 {
-    autoptr(PGconn) db = pg_connect(task, name, err);
+    autoptr(PGconn) db = pg_connect(survey->task, name, err);
     autofree char *prefix = xasprintf("%s: ", name);
 
-    return db != NULL &&
-           add_pairs(task, db, objects_sql, prefix, json_get(facts, "objects"), err) &&
-           (!closed || add_rows(task, db, prefix, pages, json_get(facts, "rows"), err));
+    survey->db = db;
+    survey->prefix = prefix;
+    return db != NULL && add_pairs(survey, objects_sql, json_get(facts, "objects"), err) &&
+           (!survey->closed || add_rows(survey, json_get(facts, "rows"), err));
+}
+
+static bool add_shared(struct survey *survey, struct json_object *facts, struct error *err)
+{
+    survey->prefix = "";
+    return add_pairs(survey, databases_sql, json_add_object(facts, "databases"), err) &&
+           add_pairs(survey, users_sql, json_add_object(facts, "users"), err) &&
+           add_pairs(survey, grants_sql, json_add_object(facts, "grants"), err) &&
+           add_pairs(survey, settings_sql, json_add_object(facts, "settings"), err);
 }
 
 bool postgresql_facts(struct task *task, struct json_object *facts, struct error *err)
 {
     autoptr(PGconn) db = pg_connect(task, "postgres", err);
     autoptr(PGresult) databases = db == NULL ? NULL : postgresql_connectable(task, db, err);
-    int64_t pages = COUNTED_PAGES;
-    bool closed = false;
+    struct survey survey = { .task = task, .db = db, .pages = COUNTED_PAGES };
 
-    if (databases == NULL || !is_closed(task, db, &closed, err) ||
-        !add_pairs(task, db, databases_sql, "", json_add_object(facts, "databases"), err) ||
-        !add_pairs(task, db, users_sql, "", json_add_object(facts, "users"), err) ||
-        !add_pairs(task, db, grants_sql, "", json_add_object(facts, "grants"), err) ||
-        !add_pairs(task, db, settings_sql, "", json_add_object(facts, "settings"), err))
+    if (databases == NULL || !is_closed(task, db, &survey.closed, err) ||
+        !add_shared(&survey, facts, err))
         return false;
 
     json_add_object(facts, "objects");
-    if (closed)
+    if (survey.closed)
         json_add_object(facts, "rows");
     for (int i = 0; i < PQntuples(databases); i++)
-        if (!add_database(task, pg_cell(databases, i, 0), closed, &pages, facts, err))
+        if (!add_database(&survey, pg_cell(databases, i, 0), facts, err))
             return error_prefix(err, "cannot look into database '%s'", pg_cell(databases, i, 0));
 
     autofree char *position = pg_value(task, db, "SELECT pg_current_wal_lsn()", err);
@@ -194,13 +208,16 @@ bool postgresql_facts_follow(struct json_object *before, struct json_object *aft
 /* "0/5A000148" in 64 bits; false when it is none. */
 static bool read_position(const char *text, uint64_t *position)
 {
-    unsigned int high = 0;
-    unsigned int low = 0;
-    char rest = 0;
+    char *slash = NULL;
+    char *end = NULL;
+    uint64_t high = strtoull(text, &slash, 16);
 
-    if (sscanf(text, "%8X/%8X%c", &high, &low, &rest) != 2)
+    if (slash == text || *slash != '/')
         return false;
-    *position = ((uint64_t)high << 32) | low;
+    uint64_t low = strtoull(slash + 1, &end, 16);
+    if (end == slash + 1 || *end != '\0')
+        return false;
+    *position = high << 32 | low;
     return true;
 }
 

@@ -60,8 +60,6 @@ static pid_t parent_of(pid_t pid)
 {
     char path[64];
     char line[1024];
-    char state = 'X';
-    int parent = 0;
 
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "re");
@@ -70,10 +68,11 @@ static pid_t parent_of(pid_t pid)
     bool got = fgets(line, sizeof(line), file) != NULL;
     fclose(file);
 
-    const char *after_name = got ? strrchr(line, ')') : NULL;
-    if (after_name == NULL || sscanf(after_name, ") %c %d", &state, &parent) != 2)
+    /* "PID (NAME) STATE PARENT ..." */
+    const char *state = got ? strrchr(line, ')') : NULL;
+    if (state == NULL || strlen(state) < strlen(") S 1") || state[2] == 'Z' || state[2] == 'X')
         return 0;
-    return state == 'Z' || state == 'X' ? 0 : parent;
+    return (pid_t)strtol(state + strlen(") S"), NULL, 10);
 }
 
 /* The whole of /proc is read: the kernel's own list of children may leave one out that is there. */
@@ -176,34 +175,34 @@ static bool is_known(const PGresult *known, pid_t pid)
  * Ends children of the server that are in none of its lists, which are connections that have not
  * said yet who they are; they carry the rules of the time when they were forked. Only those that
  * started no later than `until`: whoever came after that is turned away anyway, and there may
- * always be one more. Sets *left to how many there were.
+ * always be one more. How many there were; -1 with err.
  */
-static bool end_unknown(struct task *task, PGconn *db, const struct process *server, uint64_t until,
-                        int *left, struct error *err)
+static int end_unknown(struct task *task, PGconn *db, const struct process *server, uint64_t until,
+                       struct error *err)
 {
     autochildren struct children children = { 0 };
 
     /* First the children: one that gets known in between is then in the list. */
     if (!list_children(server, &children, err))
-        return false;
+        return -1;
     autoptr(PGresult) known = pg_query(task, db,
                                        "SELECT pid FROM pg_stat_activity WHERE usesysid IS NOT NULL"
                                        " OR backend_type NOT IN ('client backend', 'walsender')",
                                        err);
     if (known == NULL)
-        return false;
+        return -1;
 
-    *left = 0;
+    int left = 0;
     for (size_t i = 0; i < children.count; i++) {
         const struct process *child = &children.all[i];
 
         if (child->start_time > until || is_known(known, child->pid) || is_collector(child->pid))
             continue;
-        ++*left;
+        left++;
         if (!process_signal(child, SIGTERM, err))
-            return false;
+            return -1;
     }
-    return true;
+    return left;
 }
 
 /* Waits until a new connection meets the new rules. */
@@ -240,8 +239,8 @@ static bool end_clients(struct task *task, PGconn *db, const struct process *ser
 
     for (int sleep_ms = 1; left > 0; sleep_ms = sleep_ms < 16 ? sleep_ms * 2 : 20) {
         /* The unknown first: who gets known in between is met by what comes second. */
-        if (!end_unknown(task, db, server, newcomer.start_time, &left, err) ||
-            !postgresql_end_sessions(task, db, CLIENT_SESSIONS, err))
+        left = end_unknown(task, db, server, newcomer.start_time, err);
+        if (left < 0 || !postgresql_end_sessions(task, db, CLIENT_SESSIONS, err))
             return false;
         if (left > 0 && !task_goes_on(task, err))
             return false;

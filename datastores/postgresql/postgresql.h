@@ -95,9 +95,10 @@ struct pg_grants {
     PGresult *databases; /* name, oid of all of ours */
 };
 #define autogrants __attribute__((cleanup(postgresql_grants_done)))
-/* Fails with the index as "at" when a database is missing or somebody else's. */
-bool postgresql_find_grants(struct task *task, PGconn *db, const struct user *users, size_t count,
-                            struct pg_grants *grants, struct error *err);
+/* Of the users and count already set. Fails with the index as "at" when a database is missing or
+ * somebody else's. */
+bool postgresql_find_grants(struct task *task, PGconn *db, struct pg_grants *grants,
+                            struct error *err);
 void postgresql_grants_done(struct pg_grants *grants);
 /* Adds what gives users[index] its access; of a user just made nothing is taken away first. */
 bool postgresql_batch_grant(struct pg_batch *batch, const struct pg_grants *grants, size_t index,

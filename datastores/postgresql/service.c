@@ -13,8 +13,8 @@
 #include "process.h"
 #include "text.h"
 
-#define BLOCK_BYTES 8192
-#define MIB (1024 * 1024)
+#define BLOCK_BYTES ((int64_t)8192)
+#define MIB ((int64_t)1024 * 1024)
 
 /* Statements of a server without clients, one a line, in one database of a stopped engine. */
 static bool run_single(struct task *task, const char *database, const char *lines,

@@ -314,6 +314,11 @@ static bool write_conf(struct task *task, struct json_object *settings, struct e
     return file_write_owned(path, conf.bytes, conf.length, 0640, task->engine->uid, err);
 }
 
+static const char config_option[] = "config_file=" ENGINE_CONF "/postgresql.conf";
+static const char hba_option[] = "hba_file=" ENGINE_CONF "/pg_hba.conf";
+static const char ident_option[] = "ident_file=" ENGINE_CONF "/pg_ident.conf";
+static const char sockets_option[] = "unix_socket_directories=" ENGINE_SOCKETS;
+
 /*
  * What decides who gets in and where things lie is given on the command line: postgresql.auto.conf
  * in the data folder, which a program of a tenant might write, counts less.
@@ -331,13 +336,13 @@ static bool write_launch(struct task *task, struct error *err)
                                  "-D",
                                  ENGINE_DATA,
                                  "-c",
-                                 "config_file=" ENGINE_CONF "/postgresql.conf",
+                                 config_option,
                                  "-c",
-                                 "hba_file=" ENGINE_CONF "/pg_hba.conf",
+                                 hba_option,
                                  "-c",
-                                 "ident_file=" ENGINE_CONF "/pg_ident.conf",
+                                 ident_option,
                                  "-c",
-                                 "unix_socket_directories=" ENGINE_SOCKETS,
+                                 sockets_option,
                                  "-c",
                                  "unix_socket_permissions=0777",
                                  "-c",

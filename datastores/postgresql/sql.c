@@ -6,36 +6,17 @@
 #include "scram.h"
 #include "text.h"
 
-/* Adds one directive's value; false when it is no valid text. */
-static bool add_value(struct text *text, PGconn *db, char directive, va_list *arguments)
+/* False when it is no valid text. */
+static bool add_quoted(struct text *text, PGconn *db, bool identifier, const char *value)
 {
-    char *quoted;
-    const char *value;
+    char *quoted = identifier ? PQescapeIdentifier(db, value, strlen(value))
+                              : PQescapeLiteral(db, value, strlen(value));
 
-    switch (directive) {
-    case 'd':
-        text_printf(text, "%d", va_arg(*arguments, int));
-        return true;
-    case 'u':
-        text_printf(text, "%u", va_arg(*arguments, unsigned int));
-        return true;
-    case 's':
-        text_add(text, va_arg(*arguments, const char *));
-        return true;
-    case 'I':
-    case 'L':
-        value = va_arg(*arguments, const char *);
-        quoted = directive == 'I' ? PQescapeIdentifier(db, value, strlen(value))
-                                  : PQescapeLiteral(db, value, strlen(value));
-        if (quoted == NULL)
-            return false;
-        text_add(text, quoted);
-        PQfreemem(quoted);
-        return true;
-    default:
-        text_add_bytes(text, &directive, 1); /* %% */
-        return true;
-    }
+    if (quoted == NULL)
+        return false;
+    text_add(text, quoted);
+    PQfreemem(quoted);
+    return true;
 }
 
 char *pg_format(PGconn *db, const char *format, ...)
@@ -47,14 +28,19 @@ char *pg_format(PGconn *db, const char *format, ...)
     text_add(&text, "");
     va_start(arguments, format);
     for (const char *at = format; good && *at != '\0'; at++) {
-        size_t plain = strcspn(at, "%");
-
-        text_add_bytes(&text, at, plain);
-        at += plain;
-        if (*at == '\0')
-            break;
+        if (*at != '%') {
+            text_add_bytes(&text, at, 1);
+            continue;
+        }
         at++;
-        good = add_value(&text, db, *at, &arguments);
+        if (*at == 'I' || *at == 'L')
+            good = add_quoted(&text, db, *at == 'I', va_arg(arguments, const char *));
+        else if (*at == 's')
+            text_add(&text, va_arg(arguments, const char *));
+        else if (*at == 'u')
+            text_printf(&text, "%u", va_arg(arguments, unsigned int));
+        else
+            text_add_bytes(&text, at, 1); /* %% */
     }
     va_end(arguments);
 

@@ -1,4 +1,4 @@
-#include <string.h>
+#include <stdlib.h>
 
 #include "error.h"
 #include "json.h"
@@ -60,27 +60,44 @@ static bool clear_owned(struct task *task, PGconn *db, const char *names, struct
     return true;
 }
 
-static bool drop_all(struct task *task, const struct user *users, size_t count, struct error *err)
+/* Whom a call drops; names as an array and their sessions as a condition, in SQL: by oid, for the
+ * names are gone when the last sessions are looked for. */
+struct leavers {
+    const struct user *users;
+    size_t count;
+    char *names;
+    char *sessions;
+};
+
+static void leavers_done(struct leavers *leavers)
+{
+    free(leavers->names);
+    free(leavers->sessions);
+}
+#define autoleavers __attribute__((cleanup(leavers_done)))
+
+static bool drop_all(struct task *task, const struct leavers *leavers, struct error *err)
 {
     autoptr(PGconn) db = pg_connect(task, "postgres", err);
     autobatch struct pg_batch batch = { 0 };
 
     if (db == NULL || !pg_batch_begin(&batch, task, db, err))
         return false;
-    for (size_t i = 0; i < count; i++)
-        if (!pg_batch_add(&batch, pg_format(db, "DROP ROLE %I", users[i].name), i, err))
+    for (size_t i = 0; i < leavers->count; i++)
+        if (!pg_batch_add(&batch, pg_format(db, "DROP ROLE %I", leavers->users[i].name), i, err))
             return false;
 
     return pg_batch_end(&batch, err);
 }
 
-static bool drop_users(struct task *task, PGconn *db, const struct user *users, size_t count,
-                       const char *names, const char *sessions, struct error *err)
+static bool drop_users(struct task *task, PGconn *db, const struct leavers *leavers,
+                       struct error *err)
 {
     for (int try = 1;; try++) {
-        if (!postgresql_end_sessions(task, db, sessions, err) || !clear_owned(task, db, names, err))
+        if (!postgresql_end_sessions(task, db, leavers->sessions, err) ||
+            !clear_owned(task, db, leavers->names, err))
             return false;
-        if (drop_all(task, users, count, err))
+        if (drop_all(task, leavers, err))
             return true;
         if (err->reason != ERROR_BUSY || try == TRIES)
             return false;
@@ -88,7 +105,6 @@ static bool drop_users(struct task *task, PGconn *db, const struct user *users, 
     }
 }
 
-/* The sessions by their users' oids: the names are gone when the last of them are looked for. */
 static char *sessions_of(struct task *task, PGconn *db, const char *names, struct error *err)
 {
     autofree char *sql = xasprintf("SELECT 'usesysid IN (' || string_agg(oid::text, ', ') || ')'"
@@ -102,16 +118,17 @@ bool postgresql_user_drop(struct task *task, const struct user *users, size_t co
                           struct error *each, struct error *err)
 {
     autoptr(PGconn) db = pg_connect(task, "postgres", err);
+    autoleavers struct leavers leavers = { .users = users, .count = count };
 
     (void)each;
     if (db == NULL || !postgresql_check_users(task, db, users, count, err))
         return false;
-    autofree char *names = postgresql_name_array(db, users, count);
-    autofree char *sessions = sessions_of(task, db, names, err);
-    if (sessions == NULL)
+    leavers.names = postgresql_name_array(db, users, count);
+    leavers.sessions = sessions_of(task, db, leavers.names, err);
+    if (leavers.sessions == NULL)
         return false;
 
-    if (!drop_users(task, db, users, count, names, sessions, err))
+    if (!drop_users(task, db, &leavers, err))
         return error_prefix(err, "cannot drop users");
-    return postgresql_end_sessions(task, db, sessions, err);
+    return postgresql_end_sessions(task, db, leavers.sessions, err);
 }

@@ -166,13 +166,12 @@ bool postgresql_user_create(struct task *task, const struct user *users, size_t 
                             struct error *each, struct error *err)
 {
     autoptr(PGconn) db = pg_connect(task, "postgres", err);
-    autogrants struct pg_grants grants = { 0 };
+    autogrants struct pg_grants grants = { .users = users, .count = count };
     autobatch struct pg_batch batch = { 0 };
 
     (void)each;
     if (db == NULL || !check_names(users, count, err) ||
-        !postgresql_find_grants(task, db, users, count, &grants, err) ||
-        !pg_batch_begin(&batch, task, db, err))
+        !postgresql_find_grants(task, db, &grants, err) || !pg_batch_begin(&batch, task, db, err))
         return false;
 
     for (size_t i = 0; i < count; i++)
@@ -196,11 +195,11 @@ static bool change_access(struct task *task, const struct user *users, size_t co
                           struct error *err)
 {
     autoptr(PGconn) db = pg_connect(task, "postgres", err);
-    autogrants struct pg_grants grants = { 0 };
+    autogrants struct pg_grants grants = { .users = users, .count = count };
     autobatch struct pg_batch batch = { 0 };
 
     if (db == NULL || !postgresql_check_users(task, db, users, count, err) ||
-        !postgresql_find_grants(task, db, users, count, &grants, err))
+        !postgresql_find_grants(task, db, &grants, err))
         return false;
     autofree char *losing = postgresql_losing_sessions(task, db, &grants, revoke, err);
     if (losing == NULL || !pg_batch_begin(&batch, task, db, err))
