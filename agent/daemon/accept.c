@@ -215,14 +215,15 @@ static void write_on_done(void *context)
     }
     job->run->durable = true;
     events_job(job, "accepted");
+    /* The answer comes last: whoever has it may count on the worker. */
+    if (writing->started)
+        run_spawn(job);
+    else
+        jobs_watch_deadlines(job->daemon);
     if (writing->detached != NULL)
         request_result(writing->detached, job_brief(job));
-    if (writing->started) {
-        run_spawn(job);
-    } else {
-        jobs_watch_deadlines(job->daemon);
+    if (!writing->started)
         queue_run(job->daemon);
-    }
     if (job->run != NULL && job->run->cancel)
         run_cancel(job);
     writing_free(writing);

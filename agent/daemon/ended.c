@@ -45,7 +45,7 @@ static void read_on_done(void *context)
 void ended_read(struct job *job, struct request *request,
                 void (*then)(struct job *job, struct request *request, struct json_object *end))
 {
-    if (job->state != JOB_ENDED || job->attention) {
+    if (job->state != JOB_ENDED || job->end != NULL) {
         autoptr(json_object) end =
             job->end != NULL ? json_object_get(job->end) : json_object_new_object();
 

@@ -202,8 +202,15 @@ static struct instance *add(struct daemon *daemon)
     return instance;
 }
 
-/* What was found on the disk is how it is; takes over look. */
-static void apply(struct daemon *daemon, struct look *look)
+/* It is as it is: tells so, and does what is missing. */
+static void act(struct instance *instance)
+{
+    tell_status(instance);
+    if (needs_start(instance))
+        start_later(instance);
+}
+
+void instance_take(struct daemon *daemon, struct look *look)
 {
     struct instance *instance = instances_find(daemon, look->name);
 
@@ -222,9 +229,8 @@ static void apply(struct daemon *daemon, struct look *look)
     look_done(&instance->look);
     instance->look = *look;
     set_watch(instance);
-    tell_status(instance);
-    if (needs_start(instance))
-        start_later(instance);
+    *look = (struct look){ 0 };
+    act(instance);
 }
 
 static void look_on_pool(void *context)
@@ -238,7 +244,7 @@ static void look_on_done(void *context)
 {
     struct looking *looking = context;
 
-    apply(looking->daemon, &looking->look);
+    instance_take(looking->daemon, &looking->look);
     free(looking);
 }
 
@@ -261,6 +267,14 @@ void instance_job_began(struct daemon *daemon, const char *name)
         events_status(daemon, name, "NEW", "BUILD");
 }
 
+void instance_job_ended(struct daemon *daemon, const char *name)
+{
+    struct instance *instance = instances_find(daemon, name);
+
+    if (instance != NULL)
+        act(instance);
+}
+
 void instances_load(struct daemon *daemon)
 {
     autofree char *folder = xasprintf("%s/instances", daemon->config->site.state_dir);
@@ -275,7 +289,7 @@ void instances_load(struct daemon *daemon)
         struct look look = { .name = xstrdup(*name) };
 
         look_at(daemon->config->site.state_dir, &look);
-        apply(daemon, &look);
+        instance_take(daemon, &look);
     }
     file_free_names(names);
 }

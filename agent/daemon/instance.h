@@ -11,6 +11,7 @@
 
 struct daemon;
 struct instance;
+struct look;
 
 /* Reads all of them; for the time before the loop runs. */
 void instances_load(struct daemon *daemon);
@@ -28,7 +29,10 @@ const char *instance_status(const struct instance *instance);
 
 /* Looks at one again, on disk; starts its engine when it should run and nobody is at it. */
 void instance_look(struct daemon *daemon, const char *name);
-/* A job began: its status counts from now. */
+/* What was found on the disk is how it is; takes over the look. */
+void instance_take(struct daemon *daemon, struct look *look);
+/* A job began, or ended: its status counts from now, or no more. */
 void instance_job_began(struct daemon *daemon, const char *name);
+void instance_job_ended(struct daemon *daemon, const char *name);
 
 #endif

@@ -52,6 +52,7 @@ struct run {
     bool has_secrets;
     int recoveries;      /* without an end so far */
     bool spawning;       /* a worker is about to be */
+    int looks;           /* for a worker that may be starting */
     bool resumed;        /* an earlier daemon had started it */
     char *made_password; /* told once, to the caller, never stored */
     struct waiter *waiters;

@@ -16,7 +16,7 @@
 #include "method.h"
 #include "queue.h"
 #include "rows.h"
-#include "run.h"
+#include "settle.h"
 #include "table.h"
 
 struct job *jobs_find(const struct daemon *daemon, const char *id)
@@ -122,7 +122,7 @@ static void look_at_attention(const struct job *recovery)
         struct job *job = jobs_at(daemon, i);
 
         if (job->attention && recovery->instance != NULL && is_of(job, recovery->instance))
-            run_look_again(job);
+            settle(job);
     }
 }
 
@@ -163,7 +163,7 @@ void jobs_ended(struct job *job, struct json_object *end)
     job_leave(job);
     look_at_attention(job);
     if (job->instance != NULL)
-        instance_look(daemon, job->instance);
+        instance_job_ended(daemon, job->instance);
     queue_run(daemon);
     table_forget_old(daemon);
 }
@@ -182,7 +182,7 @@ static void jobs_on_deadline(uv_timer_t *timer)
             now < job->run->accepted_clock_s + (double)job->run->deadline_s)
             continue;
         error_set(&err, ERROR_DEADLINE, "the deadline passed while %s waited its turn", job->id);
-        run_refuse(job, &err);
+        settle_refused(job, &err);
     }
     queue_run(daemon);
     jobs_watch_deadlines(daemon);

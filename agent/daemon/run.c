@@ -15,220 +15,42 @@
 #include "log.h"
 #include "memory.h"
 #include "queue.h"
+#include "settle.h"
 #include "store.h"
 #include "watch.h"
 
-#define RECOVERIES_MAX 3
 #define LOOK_AGAIN_S 0.2
+#define RECOVER_PAUSE_MS 500U
 
-/* What the pool's thread finds out about a job, and writes down when it has ended. */
-struct settling {
+/* A mark that the pool's thread makes in a job's folder. */
+struct errand {
     struct job *job;
     const struct site *site;
     char id[24];
-    enum verdict verdict;
-    struct process process;
-    struct json_object *record; /* of the journal; then the whole end */
-    struct json_object *more;   /* what the daemon adds to the end */
     struct error err;
-    uv_timer_t timer;
 };
 
-static void settle(struct job *job);
-static void recover(struct job *job, const char *why);
-
-static void settling_free(struct settling *settling)
+static struct errand *errand_new(struct job *job)
 {
-    settling->job->pending--;
-    json_object_put(settling->record);
-    json_object_put(settling->more);
-    error_clear(&settling->err);
-    free(settling);
+    struct errand *errand = xcalloc(1, sizeof(*errand));
+
+    errand->job = job;
+    errand->site = &job->daemon->config->site;
+    memcpy(errand->id, job->id, sizeof(job->id));
+    job->pending++;
+    return errand;
 }
 
-/* What the journal does not say: when it began, who took over, and the steps if they were cut. */
-static struct json_object *more_of(const struct job *job)
+static void errand_free(struct errand *errand)
 {
-    struct json_object *more = json_object_new_object();
-    char stamp[32];
-
-    if (job->started_at > 0) {
-        process_stamp_of(job->started_at, stamp);
-        json_add_string(more, "started_at", stamp);
-    }
-    if (job->run != NULL) {
-        json_add_string(more, "recovered_at", job->run->recovered_at);
-        json_add(more, "steps", json_copy(job->run->steps));
-    }
-    return more;
+    errand->job->pending--;
+    error_clear(&errand->err);
+    free(errand);
 }
 
-static void add_missing(struct json_object *end, struct json_object *more)
-{
-    json_object_object_foreach (more, name, value)
-        if (json_get(end, name) == NULL)
-            json_add(end, name, json_object_get(value));
-}
-
-static void finish_on_pool(struct settling *settling)
-{
-    add_missing(settling->record, settling->more);
-    if (!store_finish(settling->site, settling->id, settling->record, &settling->err))
-        log_error("%s; it is in the journal, and tried again at the next start",
-                  settling->err.message);
-}
-
-static void settle_on_pool(void *context)
-{
-    struct settling *settling = context;
-    autofree char *folder = store_open_folder(settling->site, settling->id);
-
-    settling->verdict = store_judge(folder, &settling->record, &settling->process);
-    if (settling->verdict == VERDICT_ENDED)
-        finish_on_pool(settling);
-}
-
-static void refuse_on_pool(void *context)
-{
-    finish_on_pool(context);
-}
-
-/* Needs attention: over for its callers, but its folder stays, and its instance closed. */
-static void end_with_attention(struct job *job, struct json_object *error)
-{
-    autoptr(json_object) end = more_of(job);
-
-    json_add_string(end, "outcome", "needs_attention");
-    json_add(end, "error", json_object_get(error));
-    job->attention = true;
-    json_object_put(job->end);
-    job->end = json_object_get(end);
-    jobs_ended(job, end);
-}
-
-static void give_up(struct job *job)
-{
-    struct error err = { 0 };
-
-    error_set(&err, ERROR_NEEDS_ATTENTION, "%s could not be recovered: its worker died %d times",
-              job->id, job->run->recoveries);
-    if (job->instance != NULL)
-        error_hint(&err, "see its log, then: dbguestctl instance recover %s", job->instance);
-    else
-        error_hint(&err, "see its log; it is tried again when dbguestd starts");
-    autoptr(json_object) error = error_to_json(&err);
-    error_clear(&err);
-    end_with_attention(job, error);
-}
-
-static void run_on_gone(void *context)
-{
-    struct job *job = context;
-
-    job->run->watch = NULL;
-    follow_read(job->run->follower);
-    settle(job);
-}
-
-static void run_on_time_closed(uv_handle_t *handle)
+static void run_on_timer_closed(uv_handle_t *handle)
 {
     free(handle);
-}
-
-static void run_on_time(uv_timer_t *timer)
-{
-    struct job *job = timer->data;
-
-    uv_close((uv_handle_t *)timer, run_on_time_closed);
-    job->pending--;
-    settle(job);
-}
-
-/* Looks again a little later. */
-static void settle_later(struct job *job, double seconds)
-{
-    uv_timer_t *timer = xcalloc(1, sizeof(*timer));
-
-    job->pending++;
-    uv_timer_init(job->daemon->loop, timer);
-    timer->data = job;
-    uv_timer_start(timer, run_on_time, (uint64_t)(seconds * 1000), 0);
-}
-
-static void join(struct job *job, const struct process *process)
-{
-    struct run *run = job->run;
-
-    if (run->watch != NULL)
-        return;
-    if (process->pid > 0)
-        run->watch = watch_process(job->daemon, process, run_on_gone, job);
-    if (run->watch == NULL)
-        settle_later(job, LOOK_AGAIN_S);
-    else
-        log_info("%s goes on under process %d", job->id, process->pid);
-}
-
-/* Attention found at the start of a daemon may have been mended: that one is tried once more. */
-static bool needs_person(const struct job *job, const struct settling *settling)
-{
-    return settling->verdict == VERDICT_ATTENTION &&
-           (job->run->recoveries > 0 || !job->run->resumed);
-}
-
-static void act_on(struct job *job, struct settling *settling)
-{
-    if (settling->verdict == VERDICT_ENDED)
-        jobs_ended(job, settling->record);
-    else if (job->attention)
-        log_info("%s still needs attention", job->id);
-    else if (settling->verdict == VERDICT_LIVES)
-        join(job, &settling->process);
-    else if (job->run->watch != NULL || job->run->spawning)
-        return; /* somebody is at it again */
-    else if (needs_person(job, settling))
-        end_with_attention(job, settling->record);
-    else if (job->run->recoveries >= RECOVERIES_MAX)
-        give_up(job);
-    else
-        recover(job, "its worker is gone");
-}
-
-static void settle_on_done(void *context)
-{
-    struct settling *settling = context;
-    struct job *job = settling->job;
-
-    job->settling = false;
-    act_on(job, settling);
-    if (job->settle_again && job->state != JOB_ENDED)
-        settle_later(job, LOOK_AGAIN_S);
-    job->settle_again = false;
-    settling_free(settling);
-}
-
-static struct settling *settling_new(struct job *job)
-{
-    struct settling *settling = xcalloc(1, sizeof(*settling));
-
-    settling->job = job;
-    settling->site = &job->daemon->config->site;
-    memcpy(settling->id, job->id, sizeof(job->id));
-    settling->more = more_of(job);
-    job->pending++;
-    return settling;
-}
-
-static void settle(struct job *job)
-{
-    if (job->state == JOB_ENDED && !job->attention)
-        return;
-    if (job->settling) {
-        job->settle_again = true;
-        return;
-    }
-    job->settling = true;
-    work_queue(job->daemon, settle_on_pool, settle_on_done, settling_new(job));
 }
 
 static void run_on_appeared(struct job *job)
@@ -277,7 +99,7 @@ static bool spawn_detached(struct job *job, const char *verb, struct error *err)
 {
     const char *const argv[] = { job->run->program, verb, job->run->folder, NULL };
 
-    job->run->watch = watch_spawn(job->daemon, argv, run_on_gone, job, err);
+    job->run->watch = watch_spawn(job->daemon, argv, settle_on_gone, job, err);
     return job->run->watch != NULL;
 }
 
@@ -301,7 +123,7 @@ static void run_on_recover(uv_timer_t *timer)
 {
     struct job *job = timer->data;
 
-    uv_close((uv_handle_t *)timer, run_on_time_closed);
+    uv_close((uv_handle_t *)timer, run_on_timer_closed);
     job->run->spawning = false;
     spawn(job, "recover");
 }
@@ -315,7 +137,7 @@ static void note_recovery(struct job *job)
     job->run->recovered_at = xstrdup(stamp);
 }
 
-static void recover(struct job *job, const char *why)
+void run_recover(struct job *job, const char *why)
 {
     uv_timer_t *timer = xcalloc(1, sizeof(*timer));
     int tries = job->run->recoveries++;
@@ -327,7 +149,7 @@ static void recover(struct job *job, const char *why)
     job_tell(job, NULL, false);
     uv_timer_init(job->daemon->loop, timer);
     timer->data = job;
-    uv_timer_start(timer, run_on_recover, tries == 0 ? 0 : 500U << tries, 0);
+    uv_timer_start(timer, run_on_recover, tries == 0 ? 0 : RECOVER_PAUSE_MS << tries, 0);
 }
 
 void run_resume(struct job *job)
@@ -352,23 +174,23 @@ void run_spawn(struct job *job)
 
 static void start_on_pool(void *context)
 {
-    struct settling *settling = context;
+    struct errand *errand = context;
 
-    autofree char *folder = store_open_folder(settling->site, settling->id);
+    autofree char *folder = store_open_folder(errand->site, errand->id);
 
-    store_started(folder, &settling->err);
+    store_started(folder, &errand->err);
 }
 
 static void start_on_done(void *context)
 {
-    struct settling *settling = context;
-    struct job *job = settling->job;
+    struct errand *errand = context;
+    struct job *job = errand->job;
 
-    if (settling->err.reason == ERROR_NONE)
+    if (errand->err.reason == ERROR_NONE)
         run_spawn(job);
     else
-        run_refuse(job, &settling->err);
-    settling_free(settling);
+        settle_refused(job, &errand->err);
+    errand_free(errand);
 }
 
 void run_start(struct job *job)
@@ -376,47 +198,23 @@ void run_start(struct job *job)
     job->state = JOB_RUNNING;
     job->started_at = process_time_s();
     job->started_clock_s = process_clock_s();
-    work_queue(job->daemon, start_on_pool, start_on_done, settling_new(job));
-}
-
-static void refuse_on_done(void *context)
-{
-    struct settling *settling = context;
-
-    jobs_ended(settling->job, settling->record);
-    settling_free(settling);
-}
-
-void run_refuse(struct job *job, struct error *err)
-{
-    struct settling *settling = settling_new(job);
-    char stamp[32];
-
-    process_stamp(stamp);
-    settling->record = json_object_new_object();
-    json_add_string(settling->record, "outcome", error_word(err->reason));
-    json_add(settling->record, "error", error_to_json(err));
-    json_add_string(settling->record, "ended_at", stamp);
-    error_clear(err);
-    /* From here on it neither starts nor is refused again. */
-    job->state = JOB_RUNNING;
-    work_queue(job->daemon, refuse_on_pool, refuse_on_done, settling);
+    work_queue(job->daemon, start_on_pool, start_on_done, errand_new(job));
 }
 
 static void cancel_on_pool(void *context)
 {
-    struct settling *settling = context;
+    struct errand *errand = context;
 
-    autofree char *folder = store_open_folder(settling->site, settling->id);
+    autofree char *folder = store_open_folder(errand->site, errand->id);
 
     /* It may have ended meanwhile. */
-    if (file_exists(folder) && !store_cancel(folder, &settling->err))
-        log_error("%s: %s", settling->id, settling->err.message);
+    if (file_exists(folder) && !store_cancel(folder, &errand->err))
+        log_error("%s: %s", errand->id, errand->err.message);
 }
 
 static void cancel_on_done(void *context)
 {
-    settling_free(context);
+    errand_free(context);
 }
 
 void run_cancel(struct job *job)
@@ -426,14 +224,9 @@ void run_cancel(struct job *job)
     log_info("%s is to be cancelled", job->id);
     if (job->state == JOB_QUEUED) {
         error_set(&err, ERROR_CANCELLED, "%s was cancelled before it began", job->id);
-        run_refuse(job, &err);
+        settle_refused(job, &err);
         queue_run(job->daemon);
         return;
     }
-    work_queue(job->daemon, cancel_on_pool, cancel_on_done, settling_new(job));
-}
-
-void run_look_again(struct job *job)
-{
-    settle(job);
+    work_queue(job->daemon, cancel_on_pool, cancel_on_done, errand_new(job));
 }

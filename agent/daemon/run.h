@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 
-struct error;
 struct job;
 
 /* Of a queued job whose turn it is. */
@@ -16,11 +15,9 @@ void run_start(struct job *job);
 void run_spawn(struct job *job);
 /* Of a job that an earlier daemon had started: joins its worker, or finishes what it left. */
 void run_resume(struct job *job);
-/* Ends a job that never started. Clears err. */
-void run_refuse(struct job *job, struct error *err);
 /* A durable mark that the worker sees; a queued job ends at once. */
 void run_cancel(struct job *job);
-/* Looks again at a job that needed attention: somebody may have finished it. */
-void run_look_again(struct job *job);
+/* Its worker died: another one brings it to its end. */
+void run_recover(struct job *job, const char *why);
 
 #endif

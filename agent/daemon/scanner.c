@@ -19,14 +19,13 @@ void scanner_blame(struct scanner *scanner, int code, const char *message)
     error_set(scanner->err, ERROR_INVALID, "%s", message);
 }
 
+/* Whatever else was wrong before: this is no JSON at all. */
 bool scanner_stop(struct scanner *scanner, const char *message)
 {
-    if (scanner->out->code == 0) {
-        scanner_blame(scanner, CODE_PARSE, message);
-        error_hint(scanner->err, "at byte %zu of the line",
-                   (size_t)(scanner->at - scanner->start) + 1);
-    }
-    return false;
+    scanner->out->code = 0;
+    scanner_blame(scanner, CODE_PARSE, message);
+    return error_hint(scanner->err, "at byte %zu of the line",
+                      (size_t)(scanner->at - scanner->start) + 1);
 }
 
 void scanner_space(struct scanner *scanner)

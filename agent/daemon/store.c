@@ -203,8 +203,9 @@ enum verdict store_judge(const char *folder, struct json_object **record, struct
     size_t count = records != NULL ? json_object_array_length(records) : 0;
     struct json_object *attention =
         count > 0 ? json_get(json_object_array_get_idx(records, count - 1), "attention") : NULL;
+    autofree char *pid = xasprintf("%s/pid", folder);
     if (attention == NULL)
-        return VERDICT_UNFINISHED;
+        return file_exists(pid) || count > 0 ? VERDICT_UNFINISHED : VERDICT_UNBORN;
     *record = json_object_get(attention);
     return VERDICT_ATTENTION;
 }

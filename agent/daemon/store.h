@@ -26,6 +26,7 @@ enum verdict {
     VERDICT_ENDED,      /* with an outcome */
     VERDICT_ATTENTION,  /* a person must look */
     VERDICT_UNFINISHED, /* somebody must recover it */
+    VERDICT_UNBORN,     /* its worker has not said a word: it died early, or is just starting */
 };
 
 char *store_open_folder(const struct site *site, const char *id);

@@ -16,6 +16,7 @@
 #include "queue.h"
 #include "rows.h"
 #include "run.h"
+#include "settle.h"
 #include "store.h"
 
 #define NUMBERS_AT_ONCE 20
@@ -213,7 +214,7 @@ static void resume(struct job *job)
         return;
     error_set(&err, ERROR_INTERRUPTED, "%s had not begun when a reboot took its secret", job->id);
     error_hint(&err, "nothing was changed; try it again");
-    run_refuse(job, &err);
+    settle_refused(job, &err);
 }
 
 struct loading {
