@@ -79,12 +79,12 @@ bool mariadb_backup(struct task *task, int output, struct json_object *manifest,
     autofree char *path = program(task, "usr/bin/mariadb-backup", "usr/bin/mariabackup", err);
     struct watch watch = { .task = task, .db = db };
     const char *const argv[] = { path,
-                                 "--defaults-file=" ENGINE_CONF "/my.cnf",
+                                 MY_DEFAULTS,
                                  "--backup",
                                  "--stream=mbstream",
                                  "--user=root",
-                                 "--socket=" ENGINE_SOCKETS "/mysql.sock",
-                                 "--datadir=" ENGINE_DATA,
+                                 MY_SOCKET,
+                                 ("--datadir=" ENGINE_DATA),
                                  "--target-dir=/tmp/backup",
                                  NULL };
     const struct engine_tool tool = {
@@ -114,7 +114,7 @@ static bool unpack(struct task *task, int input, struct error *err)
 static bool prepare(struct task *task, struct error *err)
 {
     autofree char *path = program(task, "usr/bin/mariadb-backup", "usr/bin/mariabackup", err);
-    const char *const argv[] = { path, "--prepare", "--target-dir=" ENGINE_DATA,
+    const char *const argv[] = { path, "--prepare", ("--target-dir=" ENGINE_DATA),
                                  "--use-memory=128M", NULL };
     const struct engine_tool tool = {
         .argv = argv, .on_stopped_data = true, .tick = task_tick, .context = task

@@ -30,7 +30,7 @@ DEFINE_AUTOPTR(connection, my_close)
 
 /*
  * printf for SQL: %I an identifier, %P an identifier as the pattern that GRANT takes it for, %A an
- * account ('name'@'%'), %L a literal, %s SQL of ours, %d an int, %u an uint64_t. Caller frees.
+ * account ('name'@'%'), %L a literal, %s SQL of ours, %u an uint64_t. Caller frees.
  */
 char *my_format(struct connection *db, const char *format, ...);
 

@@ -127,32 +127,31 @@ static bool drop_one(struct connection *db, const struct database *database, str
     return error_prefix(err, "cannot drop database '%s'", database->name);
 }
 
-static bool for_each(struct task *task, const struct database *databases, size_t count,
-                     bool (*change)(struct connection *db, const struct database *database,
-                                    struct error *err),
-                     struct error *each, struct error *err)
+static bool go_on(struct task *task, size_t done, size_t count, struct error *err)
 {
-    autoptr(connection) db = my_connect_for_change(task, err);
-
-    if (db == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        /* Those that were not reached say so: what is done stays. */
-        if (task_goes_on(task, &each[i]))
-            change(db, &databases[i], &each[i]);
-        task_progress(task, i + 1, count);
-    }
-    return true;
+    task_progress(task, done, count);
+    /* Those that are not reached any more say so: what is done stays. */
+    return task_goes_on(task, err);
 }
 
 bool mysql_database_create(struct task *task, const struct database *databases, size_t count,
                            struct error *each, struct error *err)
 {
-    return for_each(task, databases, count, create_one, each, err);
+    autoptr(connection) db = my_connect_for_change(task, err);
+
+    for (size_t i = 0; db != NULL && i < count; i++)
+        if (go_on(task, i, count, &each[i]))
+            create_one(db, &databases[i], &each[i]);
+    return db != NULL;
 }
 
 bool mysql_database_drop(struct task *task, const struct database *databases, size_t count,
                          struct error *each, struct error *err)
 {
-    return for_each(task, databases, count, drop_one, each, err);
+    autoptr(connection) db = my_connect_for_change(task, err);
+
+    for (size_t i = 0; db != NULL && i < count; i++)
+        if (go_on(task, i, count, &each[i]))
+            drop_one(db, &databases[i], &each[i]);
+    return db != NULL;
 }

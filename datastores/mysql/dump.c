@@ -45,14 +45,14 @@ static bool add_position(struct task *task, struct json_object *manifest, const 
 bool mysql_backup(struct task *task, int output, struct json_object *manifest, struct error *err)
 {
     autofree char *path = program(task, "usr/bin/mysqldump", err);
-    const char *const argv[] = {
-        path, "--no-defaults", "--user=root", "--socket=" ENGINE_SOCKETS "/mysql.sock",
-        "--default-character-set=utf8mb4", "--single-transaction", "--quick",
-        /* In them, names could break out of their lines. */
-        "--skip-comments", "--all-databases", "--routines", "--events", "--triggers", "--hex-blob",
-        "--flush-privileges", "--set-gtid-purged=OFF", "--ignore-table=mysql.innodb_index_stats",
-        "--ignore-table=mysql.innodb_table_stats", NULL
-    };
+    const char *const argv[] = { path, "--no-defaults", "--user=root", MY_SOCKET,
+                                 "--default-character-set=utf8mb4", "--single-transaction",
+                                 "--quick",
+                                 /* In them, names could break out of their lines. */
+                                 "--skip-comments", "--all-databases", "--routines", "--events",
+                                 "--triggers", "--hex-blob", "--flush-privileges",
+                                 "--set-gtid-purged=OFF", "--ignore-table=mysql.innodb_index_stats",
+                                 "--ignore-table=mysql.innodb_table_stats", NULL };
     const struct engine_tool tool = {
         .argv = argv, .output = output, .as_root = true, .tick = task_tick, .context = task
     };
@@ -69,7 +69,7 @@ static bool load(struct task *task, int input, struct error *err)
     const char *const argv[] = { path,
                                  "--no-defaults",
                                  "--user=root",
-                                 "--socket=" ENGINE_SOCKETS "/mysql.sock",
+                                 MY_SOCKET,
                                  "--default-character-set=utf8mb4",
                                  "--binary-mode",
                                  "--batch",

@@ -93,22 +93,14 @@ static void first_digest(struct digest *digest, const char *password, const char
     explicit_bzero(other, sizeof(other));
 }
 
-/* Steps 13 to 20: what stands for the password and for the salt in the rounds. */
-static void stand_ins(struct digest *digest, const char *password, const char *salt,
-                      unsigned int first, unsigned char p[SHA256_BYTES],
-                      unsigned char s[SHA256_BYTES])
+/* Steps 13 to 16, 17 to 20: what stands for the password, and for the salt, in the rounds. */
+static void repeated_digest(struct digest *digest, const char *bytes, size_t length, size_t times,
+                            unsigned char out[SHA256_BYTES])
 {
-    size_t length = strlen(password);
-
     digest_begin(digest);
-    for (size_t i = 0; i < length; i++)
-        digest_add(digest, password, length);
-    digest_end(digest, p);
-
-    digest_begin(digest);
-    for (unsigned int i = 0; i < 16 + first; i++)
-        digest_add(digest, salt, SALT_BYTES);
-    digest_end(digest, s);
+    for (size_t i = 0; i < times; i++)
+        digest_add(digest, bytes, length);
+    digest_end(digest, out);
 }
 
 /* Step 21. */
@@ -168,7 +160,8 @@ char *hash_caching_sha2_salted(const char *password, const char *salt)
     if (digest.context == NULL || digest.algorithm == NULL)
         abort();
     first_digest(&digest, password, salt, state);
-    stand_ins(&digest, password, salt, state[0], p, s);
+    repeated_digest(&digest, password, strlen(password), strlen(password), p);
+    repeated_digest(&digest, salt, SALT_BYTES, (size_t)16 + state[0], s);
     stir(&digest, strlen(password), p, s, state);
     EVP_MD_CTX_free(digest.context);
     EVP_MD_free(digest.algorithm);

@@ -17,6 +17,10 @@
 
 struct json_object;
 
+/* Options of the servers and tools, as these see the paths. */
+#define MY_DEFAULTS ("--defaults-file=" ENGINE_CONF "/my.cnf")
+#define MY_SOCKET ("--socket=" ENGINE_SOCKETS "/mysql.sock")
+
 /* settings.c */
 bool mysql_configure(struct task *task, struct json_object *settings, enum gate gate,
                      struct error *err);
@@ -25,10 +29,17 @@ bool mysql_check_settings(struct task *task, struct error *err);
 struct json_object *my_settings(const struct task *task, struct error *err);
 /* What was chosen by memory, likewise. */
 struct json_object *my_memory_settings(const struct task *task, struct error *err);
-/* Whether what it is says the agent: no tenant chooses it, and no reload puts it back. */
-bool my_setting_is_ours(const char *name);
 /* The server's path inside the tree; NULL with err. Caller frees. */
 char *my_server(const struct task *task, struct error *err);
+
+/* names.c */
+/* "log-bin" and "log_bin" are one; the caller frees. NULL when it cannot be the name of a setting.
+ */
+char *my_setting_name(const char *name);
+/* Whether no tenant may choose it; name as the above gives it. */
+bool my_setting_is_ours(const char *name);
+/* Those, and what has another default here than the server's: no reload puts it back. */
+bool my_setting_is_chosen_by_us(const char *name);
 
 /* reload.c */
 bool mysql_reload(struct task *task, struct json_object *restart_needed, struct error *err);

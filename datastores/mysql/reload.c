@@ -1,4 +1,3 @@
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,10 +15,10 @@
 /* "256M" is 268435456 for an option file only; NULL when value is no number. Caller frees. */
 static char *number_of(const char *value)
 {
-    static const char suffixes[] = "KMGTPE";
+    static const char suffixes[] = "KkMmGgTtPpEe";
     char *end = NULL;
 
-    if (!isdigit((unsigned char)value[0]) && value[0] != '-')
+    if (strchr("-0123456789", value[0]) == NULL || value[0] == '\0')
         return NULL;
 
     long long whole = strtoll(value, &end, 10);
@@ -27,10 +26,10 @@ static char *number_of(const char *value)
         strtod(value, &end);
         return *end == '\0' ? xstrdup(value) : NULL;
     }
-    const char *suffix = *end == '\0' ? NULL : strchr(suffixes, toupper((unsigned char)*end));
+    const char *suffix = *end == '\0' ? NULL : strchr(suffixes, *end);
     if (*end != '\0' && (suffix == NULL || end[1] != '\0'))
         return NULL;
-    for (long i = 0; suffix != NULL && i <= suffix - suffixes; i++)
+    for (long i = 0; suffix != NULL && i <= (suffix - suffixes) / 2; i++)
         whole *= 1024;
     return xasprintf("%lld", whole);
 }
@@ -152,7 +151,7 @@ bool mysql_reload(struct task *task, struct json_object *restart_needed, struct 
         return false;
     for (char **row = my_next(rows); row != NULL; row = my_next(rows))
         if (json_get(chosen, row[0]) == NULL && json_get(memory, row[0]) == NULL &&
-            !my_setting_is_ours(row[0]) && !apply(db, row[0], NULL, restart_needed, err))
+            !my_setting_is_chosen_by_us(row[0]) && !apply(db, row[0], NULL, restart_needed, err))
             return false;
     return true;
 }

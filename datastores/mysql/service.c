@@ -31,8 +31,8 @@ static bool initialize_mariadb(struct task *task, struct error *err)
                                               "usr/bin/mysql_install_db", NULL };
     autofree char *program = engine_tree_path(task->engine->tree, candidates);
     const char *const argv[] = { program,
-                                 "--defaults-file=" ENGINE_CONF "/my.cnf",
-                                 "--datadir=" ENGINE_DATA,
+                                 MY_DEFAULTS,
+                                 ("--datadir=" ENGINE_DATA),
                                  "--auth-root-authentication-method=socket",
                                  "--auth-root-socket-user=root",
                                  "--skip-test-db",
@@ -52,9 +52,8 @@ static bool initialize_mysql(struct task *task, struct error *err)
         "WHERE User='root' AND Host='localhost';\n";
     autofree char *path = xasprintf("%s/first.sql", task->engine->conf);
     autofree char *server = my_server(task, err);
-    const char *const argv[] = { server, "--defaults-file=" ENGINE_CONF "/my.cnf",
-                                 "--initialize-insecure", "--init-file=" ENGINE_CONF "/first.sql",
-                                 NULL };
+    const char *const argv[] = { server, MY_DEFAULTS, "--initialize-insecure",
+                                 ("--init-file=" ENGINE_CONF "/first.sql"), NULL };
 
     return server != NULL &&
            file_write_owned(path, sql, strlen(sql), 0400, task->engine->uid, err) &&

@@ -1,5 +1,6 @@
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine.h"
@@ -15,118 +16,6 @@
 #define CONF_MODE 0400
 #define POOL_LEAST ((uint64_t)64 << 20)
 #define POOL_STEP ((uint64_t)16 << 20)
-
-/* Ours: where things lie, who gets in, and what would load code or read files of the tree. */
-static const char *const ours[] = {
-    "admin_address",
-    "admin_port",
-    "auth_socket",
-    "basedir",
-    "bind_address",
-    "bootstrap",
-    "character_sets_dir",
-    "chroot",
-    "console",
-    "core_file",
-    "daemonize",
-    "datadir",
-    "debug",
-    "defaults_file",
-    "early_plugin_load",
-    "external_locking",
-    "extra_port",
-    "feedback",
-    "gdb",
-    "grant_tables",
-    "help",
-    "init_connect",
-    "init_replica",
-    "init_slave",
-    "initialize_insecure",
-    "innodb_directories",
-    "innodb_redo_log_archive_dirs",
-    "language",
-    "lc_messages_dir",
-    "local_infile",
-    "log_basename",
-    "log_error",
-    "lower_case_table_names",
-    "mysql_native_password",
-    "mysqlx",
-    "name_resolve",
-    "networking",
-    "offline_mode",
-    "partial_revokes",
-    "persisted_globals_load",
-    "plugin_dir",
-    "plugin_load_add",
-    "port",
-    "print_defaults",
-    "relay_log",
-    "secure_file_priv",
-    "replica_start",
-    "server_id",
-    "slave_start",
-    "socket",
-    "ssl",
-    "symbolic_links",
-    "tls",
-    "tmpdir",
-    "unix_socket",
-    "user",
-    "validate_config",
-    "verbose",
-    "version",
-    "wsrep",
-    "bind_socket",
-};
-static const char *const our_endings[] = { "_file",   "_dir",       "_path",
-                                           "_tmpdir", "_directory", "_index" };
-static const char *const prefixes[] = { "loose_", "skip_", "enable_", "disable_", "maximum_" };
-
-/* "log-bin" and "log_bin" are one; the caller frees. NULL when it cannot be the name of a setting.
- */
-static char *plain_name(const char *name)
-{
-    autofree char *plain = xstrdup(name);
-
-    if (plain[0] < 'a' || plain[0] > 'z')
-        return NULL;
-    for (char *c = plain; *c != '\0'; c++) {
-        if (*c == '-')
-            *c = '_';
-        if (strchr("abcdefghijklmnopqrstuvwxyz0123456789_.", *c) == NULL)
-            return NULL;
-    }
-    return steal(plain);
-}
-
-/* The server takes the beginning of a name for the name, so that "plugin_loa" is ours as well. */
-static bool is_ours(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
-        if (text_starts(name, prefixes[i]))
-            return is_ours(name + strlen(prefixes[i]));
-    for (size_t i = 0; i < ARRAY_SIZE(our_endings); i++)
-        if (text_ends(name, our_endings[i]))
-            return true;
-    for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
-        if (text_starts(ours[i], name))
-            return true;
-    return text_starts(name, "plugin_") || text_starts(name, "ssl_") ||
-           text_starts(name, "wsrep_") || text_starts(name, "mysqlx_");
-}
-
-bool my_setting_is_ours(const char *name)
-{
-    static const char *const defaults[] = { "character_set_server", "collation_server", "log_bin",
-                                            "performance_schema", "event_scheduler" };
-
-    for (size_t i = 0; i < ARRAY_SIZE(defaults); i++)
-        if (strcmp(defaults[i], name) == 0)
-            return true;
-    return is_ours(name);
-}
 
 static const char *value_text(struct json_object *value)
 {
@@ -167,12 +56,12 @@ static bool read_settings(struct json_object *settings, struct json_object *chos
                           struct error *err)
 {
     json_object_object_foreach (settings, name, value) {
-        autofree char *plain = plain_name(name);
+        autofree char *plain = my_setting_name(name);
         if (value == NULL)
             continue;
         if (plain == NULL)
             return error_set(err, ERROR_INVALID, "'%s' is not the name of a setting", name);
-        if (is_ours(plain))
+        if (my_setting_is_ours(plain))
             return error_set(err, ERROR_INVALID, "setting '%s' is not yours to change", name);
         if (!check_value(plain, value_text(value), err))
             return false;
@@ -185,11 +74,10 @@ static uint64_t memory_bytes(void)
 {
     struct error err = { 0 };
     autofree char *text = file_read("/proc/meminfo", NULL, &err);
-    unsigned long long kib = 0;
+    const char *total = text == NULL ? NULL : strstr(text, "MemTotal:");
 
-    if (text == NULL || sscanf(text, "MemTotal: %llu", &kib) != 1)
-        error_clear(&err);
-    return (uint64_t)kib << 10;
+    error_clear(&err);
+    return total == NULL ? 0 : (uint64_t)strtoull(total + strlen("MemTotal:"), NULL, 10) << 10;
 }
 
 static size_t instance_count(const struct site *site)
@@ -309,7 +197,7 @@ char *my_server(const struct task *task, struct error *err)
 static bool write_launch(struct task *task, struct error *err)
 {
     autofree char *server = my_server(task, err);
-    const char *const argv[] = { server, "--defaults-file=" ENGINE_CONF "/my.cnf", NULL };
+    const char *const argv[] = { server, MY_DEFAULTS, NULL };
     const struct launch launch = { .argv = argv,
                                    .stop_signal = SIGTERM,
                                    .immediate_signal = SIGKILL };
@@ -378,7 +266,7 @@ bool mysql_check_settings(struct task *task, struct error *err)
     autofree char *server = my_server(task, err);
     bool mysql = my_flavour(task) == &flavour_mysql;
     const char *const argv[] = { server,
-                                 "--defaults-file=" ENGINE_CONF "/my.cnf",
+                                 MY_DEFAULTS,
                                  "--datadir=/tmp",
                                  mysql ? "--validate-config" : "--help",
                                  mysql ? "--log-error-verbosity=2" : "--verbose",

@@ -138,6 +138,15 @@ static bool check_user_name(const struct task *task, const char *name, struct er
     return true;
 }
 
+/* Many users to be changed by one call. */
+struct batch {
+    struct task *task;
+    struct connection *db;
+    const struct user *users;
+    size_t count;
+    struct error *each;
+};
+
 /* A change of many accounts that is one statement. */
 struct change {
     const char *head; /* "CREATE USER " */
@@ -146,43 +155,43 @@ struct change {
     bool with_databases; /* which must exist */
 };
 
-static bool check_one(struct task *task, const struct change *change, const struct user *user,
-                      struct json_object *users, struct json_object *databases, struct error *err)
+static bool check_existence(const struct change *change, struct json_object *existing,
+                            const char *name, struct error *err)
 {
-    bool exists = json_get(users, user->name) != NULL;
+    bool exists = json_get(existing, name) != NULL;
 
-    if (!check_user_name(task, user->name, err))
-        return false;
     if (exists && change->wants_new)
-        return error_set(err, ERROR_EXISTS, "user '%s' exists already", user->name);
+        return error_set(err, ERROR_EXISTS, "user '%s' exists already", name);
     if (!exists && !change->wants_new)
-        return error_set(err, ERROR_NOT_FOUND, "user '%s' does not exist", user->name);
-    return !change->with_databases || my_check_databases(databases, user, err);
+        return error_set(err, ERROR_NOT_FOUND, "user '%s' does not exist", name);
+    /* A new name that is asked for twice is wrong the second time. */
+    json_add_bool(existing, name, true);
+    return true;
 }
 
-/* What can be known beforehand; a name that was asked for twice is wrong the second time. */
-static bool check_all(struct task *task, struct connection *db, const struct change *change,
-                      const struct user *users, size_t count, struct error *each, struct error *err)
+/* What can be known beforehand. */
+static bool check_all(const struct batch *batch, const struct change *change, struct error *err)
 {
-    autoptr(json_object) existing = existing_users(task, db, err);
-    autoptr(json_object) databases = existing == NULL ? NULL : my_databases(db, err);
+    autoptr(json_object) existing = existing_users(batch->task, batch->db, err);
+    autoptr(json_object) databases = existing == NULL ? NULL : my_databases(batch->db, err);
 
     if (databases == NULL)
         return false;
-    for (size_t i = 0; i < count; i++) {
-        if (!check_one(task, change, &users[i], existing, databases, &each[i]))
-            continue;
-        if (change->wants_new)
-            json_add_bool(existing, users[i].name, true);
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct user *user = &batch->users[i];
+        struct error *why = &batch->each[i];
+        if (check_user_name(batch->task, user->name, why) &&
+            (!change->with_databases || my_check_databases(databases, user, why)))
+            check_existence(change, existing, user->name, why);
     }
     return true;
 }
 
-static void add_account(struct text *sql, struct task *task, struct connection *db,
-                        const struct change *change, const struct user *user)
+static void add_account(struct text *sql, const struct batch *batch, const struct change *change,
+                        const struct user *user)
 {
-    const struct flavour *flavour = my_flavour(task);
-    autofree char *account = my_format(db, "%A", user->name);
+    const struct flavour *flavour = my_flavour(batch->task);
+    autofree char *account = my_format(batch->db, "%A", user->name);
 
     text_add(sql, sql->length == 0 ? change->head : ", ");
     text_add(sql, account);
@@ -193,61 +202,62 @@ static void add_account(struct text *sql, struct task *task, struct connection *
     }
 }
 
-/*
- * One statement for all. It is not atomic: when it fails, what there is now tells who was done.
- * Returns false when not even that could be found out.
- */
-static bool run_change(struct task *task, struct connection *db, const struct change *change,
-                       const struct user *users, size_t count, struct error *each,
-                       struct error *err)
+/* Who was done by a statement that failed: what there is now tells, but not of passwords. */
+static bool tell_failed(const struct batch *batch, const struct change *change,
+                        const struct error *failed, struct error *err)
+{
+    autoptr(json_object) existing = existing_users(batch->task, batch->db, err);
+    bool tells = change->wants_new || !change->with_password;
+
+    for (size_t i = 0; existing != NULL && i < batch->count; i++) {
+        const char *name = batch->users[i].name;
+        bool done = tells && (json_get(existing, name) != NULL) == change->wants_new;
+        if (batch->each[i].reason == ERROR_NONE && !done)
+            error_set(&batch->each[i], failed->reason, "'%s': %s", name, failed->message);
+    }
+    return existing != NULL;
+}
+
+/* One statement for all, which is not atomic. False when nobody knows what became of it. */
+static bool run_change(const struct batch *batch, const struct change *change, struct error *err)
 {
     autotext struct text sql = { 0 };
     struct error failed = { 0 };
 
-    for (size_t i = 0; i < count; i++)
-        if (each[i].reason == ERROR_NONE)
-            add_account(&sql, task, db, change, &users[i]);
-    if (sql.length == 0)
-        return true;
-    if (my_run_sql(db, sql.bytes, sql.length, &failed))
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->each[i].reason == ERROR_NONE)
+            add_account(&sql, batch, change, &batch->users[i]);
+    if (sql.length == 0 || my_run_sql(batch->db, sql.bytes, sql.length, &failed))
         return true;
 
-    autoptr(json_object) existing = existing_users(task, db, err);
-    bool tells = change->wants_new || !change->with_password;
-    for (size_t i = 0; existing != NULL && i < count; i++) {
-        bool done = (json_get(existing, users[i].name) != NULL) == change->wants_new;
-        if (each[i].reason == ERROR_NONE && !(tells && done))
-            error_set(&each[i], failed.reason, "'%s': %s", users[i].name, failed.message);
-    }
+    bool told = tell_failed(batch, change, &failed, err);
     error_clear(&failed);
-    return existing != NULL;
+    return told;
 }
 
-static bool end_sessions_of(struct task *task, struct connection *db, const struct user *users,
-                            size_t count, const struct error *each, struct error *err)
+static bool end_sessions_of(const struct batch *batch, struct error *err)
 {
     autotext struct text sql = { 0 };
 
     text_add(&sql,
              "SELECT ID FROM information_schema.PROCESSLIST WHERE NOT (USER = 'root' AND HOST "
              "= 'localhost') AND BINARY USER IN (''");
-    for (size_t i = 0; i < count; i++) {
-        autofree char *name = my_format(db, ", %L", users[i].name);
-        if (each[i].reason == ERROR_NONE)
+    for (size_t i = 0; i < batch->count; i++) {
+        autofree char *name = my_format(batch->db, ", %L", batch->users[i].name);
+        if (batch->each[i].reason == ERROR_NONE)
             text_add(&sql, name);
     }
     text_add(&sql, ")");
-    return my_end_sessions(task, db, sql.bytes, NULL, err);
+    return my_end_sessions(batch->task, batch->db, sql.bytes, NULL, err);
 }
 
 /* A user who did not get his databases is not left behind half made. */
-static void drop_half_made(struct connection *db, const struct user *users, size_t count,
-                           const bool *made, const struct error *each)
+static void drop_half_made(const struct batch *batch, const bool *made)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < batch->count; i++) {
         struct error ignored = { 0 };
-        if (made[i] && each[i].reason != ERROR_NONE)
-            my_run(db, &ignored, "DROP USER IF EXISTS %A", users[i].name);
+        if (made[i] && batch->each[i].reason != ERROR_NONE)
+            my_run(batch->db, &ignored, "DROP USER IF EXISTS %A", batch->users[i].name);
         error_clear(&ignored);
     }
 }
@@ -257,15 +267,15 @@ bool mysql_user_create(struct task *task, const struct user *users, size_t count
 {
     static const struct change change = { "CREATE USER ", true, true, true };
     autoptr(connection) db = my_connect_for_change(task, err);
+    const struct batch batch = { task, db, users, count, each };
     autofree bool *made = xcalloc(count, sizeof(*made));
 
-    if (db == NULL || !check_all(task, db, &change, users, count, each, err) ||
-        !run_change(task, db, &change, users, count, each, err))
+    if (db == NULL || !check_all(&batch, &change, err) || !run_change(&batch, &change, err))
         return false;
     for (size_t i = 0; i < count; i++)
         made[i] = each[i].reason == ERROR_NONE;
     my_grant_all(db, users, count, true, each);
-    drop_half_made(db, users, count, made, each);
+    drop_half_made(&batch, made);
     return true;
 }
 
@@ -274,11 +284,11 @@ bool mysql_user_drop(struct task *task, const struct user *users, size_t count, 
 {
     static const struct change change = { "DROP USER ", false, false, false };
     autoptr(connection) db = my_connect_for_change(task, err);
+    const struct batch batch = { task, db, users, count, each };
 
     /* The server lets sessions of a dropped user go on. */
-    return db != NULL && check_all(task, db, &change, users, count, each, err) &&
-           run_change(task, db, &change, users, count, each, err) &&
-           end_sessions_of(task, db, users, count, each, err);
+    return db != NULL && check_all(&batch, &change, err) && run_change(&batch, &change, err) &&
+           end_sessions_of(&batch, err);
 }
 
 bool mysql_user_set_password(struct task *task, const struct user *users, size_t count,
@@ -286,27 +296,32 @@ bool mysql_user_set_password(struct task *task, const struct user *users, size_t
 {
     static const struct change change = { "ALTER USER ", false, true, false };
     autoptr(connection) db = my_connect_for_change(task, err);
+    const struct batch batch = { task, db, users, count, each };
 
-    return db != NULL && check_all(task, db, &change, users, count, each, err) &&
-           run_change(task, db, &change, users, count, each, err);
+    return db != NULL && check_all(&batch, &change, err) && run_change(&batch, &change, err);
 }
 
-static void need_databases(const struct user *users, size_t count, struct error *each)
+/* Of changes to databases: the users and what they name must be there. */
+static bool check_named(const struct batch *batch, struct error *err)
 {
-    for (size_t i = 0; i < count; i++)
-        if (each[i].reason == ERROR_NONE && users[i].databases[0] == NULL)
-            error_set(&each[i], ERROR_INVALID, "parameter 'databases' names none");
+    static const struct change change = { "", false, false, true };
+
+    if (!check_all(batch, &change, err))
+        return false;
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->each[i].reason == ERROR_NONE && batch->users[i].databases[0] == NULL)
+            error_set(&batch->each[i], ERROR_INVALID, "parameter 'databases' names none");
+    return true;
 }
 
 bool mysql_user_grant(struct task *task, const struct user *users, size_t count, struct error *each,
                       struct error *err)
 {
-    static const struct change change = { "", false, false, true };
     autoptr(connection) db = my_connect_for_change(task, err);
+    const struct batch batch = { task, db, users, count, each };
 
-    if (db == NULL || !check_all(task, db, &change, users, count, each, err))
+    if (db == NULL || !check_named(&batch, err))
         return false;
-    need_databases(users, count, each);
     my_grant_all(db, users, count, false, each);
     return true;
 }
@@ -330,12 +345,11 @@ static bool revoke_from(struct connection *db, const char *what, const char *use
 bool mysql_user_revoke(struct task *task, const struct user *users, size_t count,
                        struct error *each, struct error *err)
 {
-    static const struct change change = { "", false, false, true };
     autoptr(connection) db = my_connect_for_change(task, err);
+    const struct batch batch = { task, db, users, count, each };
 
-    if (db == NULL || !check_all(task, db, &change, users, count, each, err))
+    if (db == NULL || !check_named(&batch, err))
         return false;
-    need_databases(users, count, each);
     for (size_t i = 0; i < count; i++)
         for (const char *const *name = users[i].databases;
              each[i].reason == ERROR_NONE && *name != NULL; name++)
