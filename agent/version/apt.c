@@ -67,7 +67,7 @@ static const char customize_script[] =
     "rm -rf var/lib/postgresql/* etc/ssl/private/* etc/ssl/certs/ssl-cert-snakeoil.pem\n"
     "find etc/ssl/certs -xtype l -delete 2>/dev/null || true\n"
     "rm -rf var/cache/apt/* var/lib/apt/lists/* var/log/* var/cache/ldconfig/*\n"
-    "rm -rf var/cache/debconf/*-old var/lib/dpkg/*-old var/cache/man/*\n"
+    "rm -rf var/cache/debconf/* var/lib/dpkg/*-old var/cache/man/*\n"
     "rm -rf var/backups/* etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/subuid- etc/subgid-\n"
     "rm -f etc/apt/sources.list etc/apt/sources.list.d/* etc/apt/apt.conf.d/99mmdebstrap\n"
     "rm -f etc/dpkg/dpkg.cfg.d/99mmdebstrap usr/sbin/policy-rc.d etc/.pwd.lock\n"
