@@ -93,27 +93,38 @@ static int compare_rules(const void *one, const void *other)
     return strcmp(*(char *const *)one, *(char *const *)other);
 }
 
-/*
- * A line in a form that all versions agree on: sorted, for 7.0 gives the rules of commands in no
- * certain order; without what says nothing ("sanitize-payload" is always there since 6.2) and
- * without the login, which the closed gate takes away.
- */
-static char *canonical(const char *line)
+static bool is_silent(const char *rule)
 {
     static const char *const silent[] = { "on", "off", "sanitize-payload", "resetchannels",
                                           "-@all" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(silent); i++)
+        if (strcmp(rule, silent[i]) == 0)
+            return true;
+    return false;
+}
+
+/*
+ * The rules of a line for commands, or all others, in a form that versions agree on: sorted,
+ * for 7.0 gives them in no certain order; without what says nothing ("sanitize-payload" is always
+ * there since 6.2) and without the login, which the closed gate takes away. Before 6.2 an account
+ * had all channels and its line said nothing of them.
+ */
+static char *canonical(const char *line, bool commands)
+{
     const char *place = line + strcspn(line, " ");
     autowords struct words rules = { 0 };
     autotext struct text text = { 0 };
+    bool channels = commands;
 
     for (char *rule = acl_next_rule(&place); rule != NULL; rule = acl_next_rule(&place)) {
-        bool says = true;
-        for (size_t i = 0; i < ARRAY_SIZE(silent); i++)
-            says = says && strcmp(rule, silent[i]) != 0;
-        if (says)
+        channels = channels || rule[0] == '&' || strcmp(rule, "resetchannels") == 0;
+        if (!is_silent(rule) && commands == (rule[0] == '+' || rule[0] == '-'))
             words_add(&rules, rule);
         free(rule);
     }
+    if (!channels)
+        words_add(&rules, "&*");
     if (rules.count > 1)
         qsort(rules.list, rules.count, sizeof(*rules.list), compare_rules);
     text_add(&text, "");
@@ -123,8 +134,9 @@ static char *canonical(const char *line)
 }
 
 /*
- * The rules as the engine has understood them; who may log in as the truth behind the gate says.
- * They must be the same accounts: one that the engine has not is missing in both.
+ * Passwords, keys and channels as the engine has them loaded; who may log in, and the commands, as
+ * the truth behind the gate says: versions put the same commands into other words (6 and 7.0 make
+ * them up from a bitmap), and an engine that did not understand them would not have started.
  */
 static bool add_users(struct task *task, redisContext *db, struct json_object *facts,
                       struct error *err)
@@ -141,9 +153,11 @@ static bool add_users(struct task *task, redisContext *db, struct json_object *f
         const char *line = acl_find(truth, name);
         if (acl_is_ours(name) || line == NULL)
             continue;
-        autofree char *rules = canonical(loaded->lines[i]);
-        json_add_string(users, name, acl_is_login(line) ? "login" : "no login");
-        add_digest(grants, name, rules);
+        autofree char *own = canonical(loaded->lines[i], false);
+        autofree char *commands = canonical(line, true);
+        autofree char *user = xasprintf("%s%s", acl_is_login(line) ? "login" : "no login", own);
+        add_digest(users, name, user);
+        add_digest(grants, name, commands);
     }
     return true;
 }

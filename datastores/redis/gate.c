@@ -70,8 +70,10 @@ static int look_at_sessions(redisContext *db, const struct victims *victims, boo
     if (clients == NULL)
         return -1;
     for (const char *line = clients->str; line != NULL && *line != '\0';) {
-        autofree char *client = xstrndup(line, strcspn(line, "\n"));
-        line += strlen(client);
+        size_t length = strcspn(line, "\n");
+        /* A space behind it, as behind all other members: in 6.0 "user" is the last one. */
+        autofree char *client = xasprintf("%.*s ", (int)length, line);
+        line += length;
         line += *line == '\n';
         if (!text_starts(client, "id=") || !is_victim(victims, client))
             continue;

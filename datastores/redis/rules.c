@@ -11,17 +11,18 @@
 #include "task.h"
 #include "text.h"
 
-/* What each access may do; a "7" before a rule: only since 7.0, a "6": only before. */
+/* What each access may do; a "7" before a rule: only since 7.0, a "6": only before, when no
+ * subcommand could be taken away. */
 static const char *const read_rules[] = { "+@read",   "+@connection", "+@transaction",
                                           "+@pubsub", "-@scripting",  NULL };
 /* Not +@read +@write: 7.0 takes five times as long to put that into words, for each ACL SAVE. */
-static const char *const write_rules[] = { "+@all",         "7-function",   "7+function|list",
-                                           "-script|flush", "-script|kill", NULL };
+static const char *const write_rules[] = { "+@all",          "7-function",    "7+function|list",
+                                           "7-script|flush", "7-script|kill", NULL };
 static const char *const all_rules[] = { "+@all", NULL };
 static const char *const common_rules[] = { "+@connection", "+@transaction", "+@pubsub", NULL };
 static const char *const last_rules[] = {
-    "-@admin",   "-@dangerous",      "-script|debug",    "+info",       "7+sort",
-    "7+sort_ro", "6+client|setname", "6+client|getname", "6+client|id", NULL,
+    "-@admin",   "-@dangerous",      "6-script",         "7-script|debug", "+info", "7+sort",
+    "7+sort_ro", "6+client|setname", "6+client|getname", "6+client|id",    NULL,
 };
 
 /* Harmless to others of the agent's: reading how it is, and emptying what is theirs. */
@@ -30,7 +31,8 @@ static const char *const root_rules[] = {
     "+@all",
     "-@admin",
     "-@dangerous",
-    "-script|debug",
+    "6-script",
+    "7-script|debug",
     "+info",
     "+keys",
     "+sort",
