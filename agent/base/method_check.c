@@ -45,6 +45,7 @@ static bool is_there(struct json_object *object, const char *name)
     return json_object_object_get_ex(object, name, NULL);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 static bool check_member(const struct place *place, const struct param *param,
                          struct json_object *object, struct error *err)
 {
@@ -57,6 +58,7 @@ static bool check_member(const struct place *place, const struct param *param,
     return true;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 static bool check_object(const struct place *place, const struct param *param,
                          struct json_object *value, struct error *err)
 {
@@ -83,6 +85,7 @@ static bool check_object(const struct place *place, const struct param *param,
 }
 
 /* An array: each member as if it were a parameter of its own, called "users[3]". */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 static bool check_array(const struct place *place, const struct param *param, enum param_type type,
                         struct json_object *value, struct error *err)
 {
@@ -111,6 +114,7 @@ static bool check_array(const struct place *place, const struct param *param, en
     return true;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 static bool check_value(const struct place *place, const struct param *param,
                         struct json_object *value, struct error *err)
 {

@@ -13,6 +13,7 @@ static bool is_there(struct json_object *object, const char *name)
 }
 
 /* As many members as array has; null where one has no secret. NULL when none has. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 static struct json_object *take_array(const struct param *fields, struct json_object *array)
 {
     autoptr(json_object) taken = json_object_new_array();
@@ -30,6 +31,7 @@ static struct json_object *take_array(const struct param *fields, struct json_ob
 }
 
 /* Lends, for a parameter, what is secret in the value of that name. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 static struct json_object *take_param(const struct param *param, struct json_object *object)
 {
     struct json_object *value = json_get(object, param->name);
@@ -54,6 +56,7 @@ static void keep(struct json_object **taken, const char *name, struct json_objec
     json_add(*taken, name, secret);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 static struct json_object *take_object(const struct param *fields, struct json_object *object)
 {
     struct json_object *taken = NULL;
@@ -70,6 +73,7 @@ struct json_object *method_take_secrets(const struct method *method, struct json
     return method->params != NULL ? take_object(method->params, params) : NULL;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 static void join_array(struct json_object *array, struct json_object *secrets)
 {
     if (!json_object_is_type(array, json_type_array))
@@ -79,6 +83,7 @@ static void join_array(struct json_object *array, struct json_object *secrets)
                             json_object_array_get_idx(secrets, i));
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 void method_join_secrets(struct json_object *params, struct json_object *secrets)
 {
     struct json_object_iter member;
@@ -105,6 +110,7 @@ struct finder {
 static void each_in(const struct param *fields, struct json_object *object,
                     const struct finder *finder);
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 static void each_of_param(const struct param *param, struct json_object *value,
                           const struct finder *finder)
 {
@@ -118,6 +124,7 @@ static void each_of_param(const struct param *param, struct json_object *value,
         each_in(param->fields, json_object_array_get_idx(value, i), finder);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 static void each_in(const struct param *fields, struct json_object *object,
                     const struct finder *finder)
 {

@@ -46,6 +46,7 @@ static struct json_object *schema_of_type(const char *type)
 
 static struct json_object *schema_of_value(const struct param *param, enum param_type type);
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 static struct json_object *array_of(const struct param *param, enum param_type type)
 {
     struct json_object *schema = schema_of_type("array");
@@ -97,6 +98,7 @@ static struct json_object *word_schema(const struct param *param)
 }
 
 /* A field is a property with what a parameter would have beside its schema. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 static struct json_object *property_of(const struct param *field)
 {
     struct json_object *schema = schema_of_value(field, field->type);
@@ -108,6 +110,7 @@ static struct json_object *property_of(const struct param *field)
     return schema;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 static struct json_object *object_schema(const struct param *param)
 {
     struct json_object *schema = schema_of_type("object");
@@ -132,6 +135,7 @@ static struct json_object *reference_of(enum param_type type)
     return json_object_new_object();
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 static struct json_object *plain_schema(const struct param *param, enum param_type type)
 {
     switch (type) {
@@ -162,6 +166,7 @@ static struct json_object *plain_schema(const struct param *param, enum param_ty
     return reference_of(type);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the method table. */
 static struct json_object *schema_of_value(const struct param *param, enum param_type type)
 {
     struct json_object *schema = plain_schema(param, type);

@@ -66,8 +66,7 @@ static void add_type(struct text *out, const struct param *param)
         [PARAM_JOB] = "job",
         [PARAM_OBJECT] = "",
         [PARAM_OBJECTS] = "array of ",
-        [PARAM_SETTINGS] = "object: name to string, number, "
-                           "boolean or null",
+        [PARAM_SETTINGS] = "object of scalars or null",
     };
 
     text_add(out, types[param->type]);

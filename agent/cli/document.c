@@ -77,6 +77,7 @@ static char *capital_name(const char *name)
     return capitals;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the document. */
 static enum option_kind kind_of(const struct document *document, struct json_object *schema)
 {
     const char *type = json_get_string(schema, "type");
@@ -218,6 +219,7 @@ struct command *document_find(const struct document *document, const char *noun,
 
 /* --- results --- */
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the document. */
 static void add_properties(const struct document *document, struct json_object *schema,
                            struct json_object *fields)
 {

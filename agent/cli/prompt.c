@@ -55,11 +55,12 @@ static char *read_without_echo(const char *question)
     bool terminal = tcgetattr(STDIN_FILENO, &before) == 0;
     struct termios silent = before;
 
-    (void)fprintf(stderr, "%s", question);
-    (void)fflush(stderr);
+    /* Before the question, which some type the answer to as soon as they see it. */
     silent.c_lflag &= ~(tcflag_t)ECHO;
     if (terminal)
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    (void)fprintf(stderr, "%s", question);
+    (void)fflush(stderr);
     char *line = read_line();
     if (terminal)
         tcsetattr(STDIN_FILENO, TCSADRAIN, &before);

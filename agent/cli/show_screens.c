@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "cell.h"
 #include "cli.h"
 #include "json.h"
 #include "memory.h"
@@ -116,7 +115,8 @@ static void add_backup(struct json_object *result, struct text *out)
         show_line(out, "backup", "none");
         return;
     }
-    autofree char *line = xasprintf("%s, %s ago", backup, age);
+    autofree char *line = xasprintf("%s, %s ago%s", backup, age,
+                                    show_has(result, "backup_verified_at") ? ", verified" : "");
     show_line(out, "backup", line);
 }
 
@@ -192,25 +192,36 @@ void show_instance(const struct cli *cli, struct json_object *params, struct jso
 
 /* --- version show --- */
 
+struct line {
+    const char *field;
+    const char *label;
+};
+
+static void add_lines(const struct line *lines, size_t count, struct json_object *result,
+                      struct text *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        autofree char *text = show_member(result, lines[i].field);
+        if (show_has(result, lines[i].field))
+            show_line(out, lines[i].label, text);
+    }
+}
+
 void show_version(const struct cli *cli, struct json_object *params, struct json_object *result,
                   struct text *out)
 {
-    static const char *const lines[] = { "source",  "digest", "engine_version", "libc",
-                                         "used_by", "age_s",  "size_bytes" };
+    static const struct line lines[] = {
+        { "source", "source" },   { "digest", "digest" },   { "engine_version", "engine" },
+        { "libc", "libc" },       { "used_by", "used by" }, { "age_s", "age" },
+        { "size_bytes", "size" },
+    };
     autofree char *datastore = show_member(result, "datastore");
     autofree char *version = show_member(result, "version");
 
     (void)params;
     screen_paint(out, cli->color_out, PAINT_BOLD, datastore);
     text_printf(out, " %s\n", version);
-    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-        autofree char *title = cell_title(lines[i]);
-        autofree char *text = show_member(result, lines[i]);
-        for (char *at = title; *at != '\0'; at++)
-            *at = *at == '_' ? ' ' : (char)(*at >= 'A' && *at <= 'Z' ? *at - 'A' + 'a' : *at);
-        if (show_has(result, lines[i]))
-            show_line(out, title, text);
-    }
+    add_lines(lines, ARRAY_SIZE(lines), result, out);
     if (show_has(result, "extensions")) {
         autofree char *extensions = show_member(result, "extensions");
         autotext struct text wrapped = { 0 };
@@ -233,8 +244,11 @@ void show_backup(const struct cli *cli, struct json_object *params, struct json_
     autofree char *size = size_of(result, "size_bytes");
     autofree char *digest = short_digest(result, "sha256");
     autofree char *restore = show_member(result, "restore_s");
-    static const char *const lines[] = { "created_at", "took_s", "position_start", "position_end",
-                                         "note",       "file",   "by_hand" };
+    static const struct line lines[] = {
+        { "created_at", "taken" }, { "took_s", "took" }, { "position_start", "from" },
+        { "position_end", "to" },  { "note", "note" },   { "file", "file" },
+        { "by_hand", "by hand" },
+    };
 
     (void)params;
     screen_paint(out, cli->color_out, PAINT_BOLD, name);
@@ -249,16 +263,7 @@ void show_backup(const struct cli *cli, struct json_object *params, struct json_
         autofree char *line = xasprintf("%s to the first query", restore);
         show_line(out, "restore", line);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-        autofree char *title = xstrndup(lines[i], strcspn(lines[i], "_"));
-        autofree char *text = show_member(result, lines[i]);
-        if (!show_has(result, lines[i]))
-            continue;
-        if (text_starts(lines[i], "position"))
-            show_line(out, text_ends(lines[i], "start") ? "from" : "to", text);
-        else
-            show_line(out, strcmp(title, "by") == 0 ? "by hand" : title, text);
-    }
+    add_lines(lines, ARRAY_SIZE(lines), result, out);
 }
 
 /* --- instance log --- */

@@ -187,8 +187,8 @@ static enum paint paint_of(const struct column *column, size_t index, const char
 }
 
 /* Padding stands outside of the colour, so that widths do not count it. */
-static void add_cell(const struct cli *cli, const struct column *column, const char *cell,
-                     enum paint paint, bool last, struct text *out)
+static void add_cell(const struct column *column, const char *cell, enum paint paint, bool last,
+                     struct text *out)
 {
     autofree char *cut = screen_cut(cell, column->width);
     size_t width = screen_width(cut);
@@ -196,7 +196,7 @@ static void add_cell(const struct cli *cli, const struct column *column, const c
 
     if (column->right)
         text_printf(out, "%*s", spaces, "");
-    screen_paint(out, cli->color_out, paint, cut);
+    screen_paint(out, paint != PAINT_NONE, paint, cut);
     if (!column->right && !last)
         text_printf(out, "%*s", spaces, "");
     text_add(out, last ? "\n" : "  ");
@@ -219,14 +219,15 @@ static void add_rows(const struct cli *cli, const struct table *table, const str
         text_add(out, "  ");
     for (size_t i = 0; i < grid->count; i++)
         if (!grid->columns[i].hidden)
-            add_cell(cli, &grid->columns[i], grid->columns[i].title, PAINT_NONE, i == last, out);
+            add_cell(&grid->columns[i], grid->columns[i].title, PAINT_NONE, i == last, out);
     for (size_t row = 0; row < grid->rows; row++) {
         if (grid->attention)
             text_add(out, has_attention(json_object_array_get_idx(table->rows, row)) ? "! " : "  ");
         for (size_t i = 0; i < grid->count; i++) {
             const struct column *column = &grid->columns[i];
             if (!column->hidden)
-                add_cell(cli, column, column->cells[row], paint_of(column, i, column->cells[row]),
+                add_cell(column, column->cells[row],
+                         cli->color_out ? paint_of(column, i, column->cells[row]) : PAINT_NONE,
                          i == last, out);
         }
     }

@@ -101,7 +101,6 @@ char *units_step(double s)
 
 static bool read_stamp(const char *stamp, struct tm *out, int *milliseconds)
 {
-    char parts[4] = "";
     const char *end = strptime(stamp, "%Y-%m-%dT%H:%M:%S", out);
 
     *milliseconds = 0;
@@ -110,8 +109,7 @@ static bool read_stamp(const char *stamp, struct tm *out, int *milliseconds)
     if (*end == '.') {
         size_t length = strspn(end + 1, "0123456789");
         for (size_t i = 0; i < 3; i++)
-            parts[i] = i < length ? end[1 + i] : '0';
-        *milliseconds = (parts[0] - '0') * 100 + (parts[1] - '0') * 10 + (parts[2] - '0');
+            *milliseconds = *milliseconds * 10 + (i < length ? end[1 + i] - '0' : 0);
         end += 1 + length;
     }
     return strcmp(end, "Z") == 0;

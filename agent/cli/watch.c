@@ -23,8 +23,9 @@
 /* "ACTIVE -> UPGRADE", "instance.upgrade ok, outage 0.19 s", or what else there is. */
 static void add_story(struct json_object *event, struct text *out)
 {
-    static const char *const told[] = { "seq",    "boot_id", "time",   "kind",  "instance", "job",
-                                        "status", "was",     "method", "state", "outcome" };
+    static const char *const told[] = { "object", "seq",      "boot_id", "time",
+                                        "kind",   "instance", "job",     "status",
+                                        "was",    "method",   "state",   "outcome" };
     autofree char *status = show_member(event, "status");
     autofree char *was = show_member(event, "was");
     autofree char *method = show_member(event, "method");
