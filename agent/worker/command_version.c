@@ -84,12 +84,13 @@ static bool finish_pull(struct task *task, struct error *err)
     return drop(task, err);
 }
 
+/* Whatever a step leaves lies in the working folder, which one undo removes. */
 static const struct step pull_steps[] = {
-    { "look", look, NULL },
+    { "look", look, drop },
     { "space", need_space, NULL },
-    { "fetch", fetch, drop },
-    { "unpack", unpack, drop },
-    { "verify", verify, drop },
+    { "fetch", fetch, NULL },
+    { "unpack", unpack, NULL },
+    { "verify", verify, NULL },
     { "publish", publish, unpublish },
     { 0 },
 };
