@@ -25,6 +25,7 @@
 #include "site.h"
 #include "state.h"
 #include "stream.h"
+#include "version.h"
 
 #define LEVEL 1          /* zstd's: FLOORS say that more costs half again for a tenth less */
 #define EXPECTED_RATIO 2 /* what is reckoned with before the start */
@@ -85,6 +86,19 @@ static bool check(struct task *task, struct error *err)
            task_keep_fact(task, "bytes", json_object_new_int64((int64_t)bytes), err);
 }
 
+/* What a restore with another version is judged by, also when this one is gone. */
+static void describe_version(struct task *task)
+{
+    struct error ignored = { 0 };
+    autoptr(json_object) version =
+        version_find(task->site, task->engine->datastore, task->engine->version, &ignored);
+
+    error_clear(&ignored);
+    json_add_string(manifest, "version", task->engine->version);
+    json_add_string(manifest, "engine_version", json_get_string(version, "engine_version"));
+    json_add_string(manifest, "digest", json_get_string(version, "digest"));
+}
+
 static void describe(struct task *task, const struct backup_form *form)
 {
     autofree char *folder = catalogue_folder(task->site, task_fact_text(task, "backup"));
@@ -98,7 +112,7 @@ static void describe(struct task *task, const struct backup_form *form)
     json_add_string(manifest, "backup", task_fact_text(task, "backup"));
     json_add_string(manifest, "instance", task->engine->instance);
     json_add_string(manifest, "datastore", task->engine->datastore);
-    json_add_string(manifest, "version", task->engine->version);
+    describe_version(task);
     json_add_string(manifest, "file", form->file);
     json_add_string(manifest, "by_hand", by_hand);
     json_add_string(manifest, "created_at", stamp);

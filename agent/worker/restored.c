@@ -27,8 +27,10 @@ struct json_object *restored_manifest(struct task *task, struct error *err)
 }
 
 /* Another version than the backup's is an upgrade without a way back: only of the same format. */
-static bool check_step(struct task *task, const char *from, const char *to, struct error *err)
+static bool check_step(struct task *task, struct json_object *manifest, const char *to,
+                       struct error *err)
 {
+    const char *from = json_get_string(manifest, "version");
     autoptr(json_object) target = version_find(task->site, task->store->name, to, err);
     const char *reason = NULL;
 
@@ -36,7 +38,8 @@ static bool check_step(struct task *task, const char *from, const char *to, stru
         return false;
     if (strcmp(from, to) == 0)
         return true;
-    enum edge edge = task->store->edge(from, json_get_string(target, "engine_version"), &reason);
+    enum edge edge = task->store->edge(json_get_string(manifest, "engine_version"),
+                                       json_get_string(target, "engine_version"), &reason);
     if (edge == EDGE_SAME_FORMAT)
         return true;
     return error_set(err, edge == EDGE_DOWNGRADE ? ERROR_DOWNGRADE : ERROR_INCOMPATIBLE,
@@ -51,10 +54,9 @@ const char *restored_version(struct task *task, struct error *err)
 
     if (manifest == NULL)
         return NULL;
-    const char *own = json_get_string(manifest, "version");
     if (asked == NULL)
-        asked = own;
-    return check_step(task, own, asked, err) ? asked : NULL;
+        asked = json_get_string(manifest, "version");
+    return check_step(task, manifest, asked, err) ? asked : NULL;
 }
 
 static bool check_sum(struct json_object *manifest, const struct stream_result *result,
