@@ -247,12 +247,11 @@ static bool blame_busy(const struct job *job, struct json_object *waiting_for, s
 }
 
 /* Writes job down; it holds its locks, or its place, from now on. */
-static void write_down(struct accepting *accepting, struct job *job, int64_t reserve, bool started)
+static void write_down(struct accepting *accepting, struct job *job, struct writing *writing)
 {
     struct request *request = accepting->request;
-    struct writing *writing = xcalloc(1, sizeof(*writing));
 
-    if (started) {
+    if (writing->started) {
         job->state = JOB_RUNNING;
         job->started_at = process_time_s();
         job->started_clock_s = process_clock_s();
@@ -260,9 +259,6 @@ static void write_down(struct accepting *accepting, struct job *job, int64_t res
     job->pending++;
     job->run->folder = store_open_folder(&request->daemon->config->site, job->id);
     writing->job = job;
-    writing->started = started;
-    writing->reserve = reserve;
-    writing->request = xstrdup(json_line(job->run->request));
     writing->secrets = accepting->secrets != NULL ? xstrdup(json_line(accepting->secrets)) : NULL;
     if (accepting->detach || request->own) {
         writing->detached = request;
@@ -279,7 +275,9 @@ static void make_job(struct accepting *accepting)
     struct request *request = accepting->request;
     int64_t reserve = 0;
     int64_t number = jobs_next_number(request->daemon, &reserve);
-    struct job *job = job_new(request->daemon, number, request_json(accepting, number), true);
+    struct json_object *stored = request_json(accepting, number);
+    autofree char *text = xstrdup(json_line(stored));
+    struct job *job = job_new(request->daemon, number, stored, true);
     struct error err = { 0 };
     bool full = false;
     bool recovery = strcmp(request->method->name, "instance.recover") == 0;
@@ -294,7 +292,10 @@ static void make_job(struct accepting *accepting)
         fail(accepting, &err);
         return;
     }
-    write_down(accepting, job, reserve, !waits);
+
+    struct writing *writing = xcalloc(1, sizeof(*writing));
+    *writing = (struct writing){ .reserve = reserve, .started = !waits, .request = steal(text) };
+    write_down(accepting, job, writing);
     accepting_free(accepting);
 }
 

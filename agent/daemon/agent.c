@@ -1,5 +1,6 @@
 #include "agent.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -37,6 +38,7 @@ void agent_ping(struct request *request)
 void agent_discover(struct request *request)
 {
     request_result(request, openrpc_document());
+    malloc_trim(0); /* it is large, and seldom asked for */
 }
 
 void agent_subscribe(struct request *request)

@@ -10,6 +10,7 @@
 #include "json.h"
 #include "memory.h"
 #include "method.h"
+#include "queue.h"
 #include "request.h"
 #include "rows.h"
 #include "watch.h"
@@ -37,7 +38,7 @@ static struct run *run_new(struct json_object *request)
 {
     struct run *run = xcalloc(1, sizeof(*run));
 
-    run->request = json_object_get(request);
+    queue_read_locks(json_get(request, "locks"), &run->locks);
     run->program = copy_member(request, "program");
     run->accepted_clock_s = json_get_double(request, "accepted_clock_s");
     run->deadline_s = json_get_int(request, "deadline_s");
@@ -70,6 +71,8 @@ struct job *job_new(struct daemon *daemon, int64_t number, struct json_object *r
     job->key = copy_member(owned, "key");
     job->params_hash = copy_member(owned, "params_hash");
     job->run = with_run ? run_new(owned) : NULL;
+    if (with_run && job->method != NULL && job->method->status != NULL)
+        job->run->params = json_object_get(params);
     return job;
 }
 
@@ -82,7 +85,7 @@ static void run_free(struct run *run)
     if (run->made_password != NULL)
         explicit_bzero(run->made_password, strlen(run->made_password));
     free(run->made_password);
-    json_object_put(run->request);
+    json_object_put(run->params);
     json_object_put(run->steps);
     json_object_put(run->waiting_for);
     free(run->program);

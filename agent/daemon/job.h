@@ -40,8 +40,18 @@ struct waiter {
     double told_at;   /* progress */
 };
 
+#define LOCKS_MAX 8
+
+/* What a job holds; objects by a hash of their names. */
+struct lock_set {
+    uint64_t objects[LOCKS_MAX];
+    bool exclusive[LOCKS_MAX];
+    size_t count;
+};
+
 struct run {
-    struct json_object *request; /* as stored: without secrets */
+    struct json_object *params; /* of one that makes an instance, which has no row yet */
+    struct lock_set locks;
     char *program;
     char *folder; /* jobs/open/ID */
     double accepted_clock_s;

@@ -58,7 +58,7 @@ void overlay_result(const struct request *request, struct json_object *result)
 static struct json_object *new_row(const struct job *job)
 {
     struct json_object *row = json_object_new_object();
-    struct json_object *params = json_get(job->run->request, "params");
+    struct json_object *params = job->run->params;
 
     json_add_string(row, "instance", job->instance);
     json_add_string(row, "datastore", job->datastore);

@@ -11,6 +11,9 @@
 #include "method.h"
 #include "run.h"
 
+/* How many of those that a job waits for are named. */
+#define NAMED_MAX 10
+
 /* Of an instance, each by the instance's name. */
 static const enum lock instance_locks[] = { LOCK_SERVICE, LOCK_CATALOG, LOCK_DATA };
 
@@ -64,30 +67,41 @@ struct json_object *queue_locks(const struct method *method, struct json_object 
     return locks;
 }
 
-static bool locks_meet(const char *one, const char *other)
+static uint64_t hash_of(const char *bytes, size_t length)
 {
-    size_t length = strcspn(one, "!");
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
-    return length == strcspn(other, "!") && strncmp(one, other, length) == 0 &&
-           (one[length] == '!' || other[length] == '!');
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
 }
 
-static struct json_object *locks_of_job(const struct job *job)
+void queue_read_locks(struct json_object *locks, struct lock_set *out)
 {
-    return json_get(job->run->request, "locks");
+    size_t count =
+        json_object_is_type(locks, json_type_array) ? json_object_array_length(locks) : 0;
+
+    out->count = 0;
+    for (size_t i = 0; i < count && i < ARRAY_SIZE(out->objects); i++) {
+        const char *text = json_object_get_string(json_object_array_get_idx(locks, i));
+        size_t length = strcspn(text, "!");
+
+        out->objects[i] = hash_of(text, length);
+        out->exclusive[i] = text[length] == '!';
+        out->count++;
+    }
 }
 
+/* Many wait while each is compared with all before it: numbers, not names. */
 static bool jobs_meet(const struct job *one, const struct job *other)
 {
-    struct json_object *mine = locks_of_job(one);
-    struct json_object *theirs = locks_of_job(other);
-    size_t count = mine != NULL ? json_object_array_length(mine) : 0;
-    size_t others = theirs != NULL ? json_object_array_length(theirs) : 0;
+    const struct lock_set *mine = &one->run->locks;
+    const struct lock_set *theirs = &other->run->locks;
 
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < others; j++)
-            if (locks_meet(json_object_get_string(json_object_array_get_idx(mine, i)),
-                           json_object_get_string(json_object_array_get_idx(theirs, j))))
+    for (size_t i = 0; i < mine->count; i++)
+        for (size_t j = 0; j < theirs->count; j++)
+            if (mine->objects[i] == theirs->objects[j] &&
+                (mine->exclusive[i] || theirs->exclusive[j]))
                 return true;
     return false;
 }
@@ -112,7 +126,8 @@ static struct json_object *waits_for(const struct job *job, int64_t *before, boo
         running += holds(other);
         if ((!holds(other) && other->number > job->number) || !jobs_meet(job, other))
             continue;
-        json_object_array_add(ids, json_object_new_string(other->id));
+        if (json_object_array_length(ids) < NAMED_MAX)
+            json_object_array_add(ids, json_object_new_string(other->id));
         *before += other->state == JOB_QUEUED;
     }
     *full = running >= job->daemon->config->jobs_running;

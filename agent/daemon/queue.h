@@ -10,12 +10,15 @@
 struct daemon;
 struct job;
 struct json_object;
+struct lock_set;
 struct method;
 
 /* The locks of a call, as its request keeps them: ["service:main!", "version:redis/7.0.15"], "!"
  * being exclusive. version may be NULL. The caller owns it. */
 struct json_object *queue_locks(const struct method *method, struct json_object *params,
                                 const char *datastore, const char *version);
+
+void queue_read_locks(struct json_object *locks, struct lock_set *out);
 
 /* The ids that job, the newest, would have to wait for, as an array that the caller owns; empty:
  * none. *full: there is no room for one more running job. */

@@ -1,5 +1,6 @@
 #include "table.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #define NUMBERS_AT_ONCE 20
 #define DAY_S 86400.0
 #define JUMP_S 3600.0
+#define TRIM_EVERY_S 1.0
 
 struct waiting {
     struct waiting *next;
@@ -37,7 +39,8 @@ struct jobs {
     struct waiting *waiting, **end;
     uv_timer_t timer;
     double clock_offset; /* CLOCK_REALTIME less CLOCK_BOOTTIME at the start */
-    bool suspended;      /* the clock has jumped: nothing is removed by age */
+    double trimmed_at;
+    bool suspended; /* the clock has jumped: nothing is removed by age */
 };
 
 size_t jobs_count(const struct daemon *daemon)
@@ -367,12 +370,26 @@ static bool is_old(const struct daemon *daemon, const struct job *job, size_t ne
     return too_many || too_old;
 }
 
+/* After work, what it took is given back. */
+static void give_memory_back(struct jobs *jobs)
+{
+    double now = process_clock_s();
+
+    if (jobs->count > 0 && jobs->jobs[jobs->count - 1]->state != JOB_ENDED)
+        return;
+    if (now - jobs->trimmed_at < TRIM_EVERY_S)
+        return;
+    jobs->trimmed_at = now;
+    malloc_trim(0);
+}
+
 void table_forget_old(struct daemon *daemon)
 {
     struct jobs *jobs = daemon->jobs;
     bool sound = clock_is_sound(jobs);
     size_t ended = 0;
 
+    give_memory_back(jobs);
     if (!jobs->all)
         return;
     for (size_t i = jobs->count; i > 0; i--) {

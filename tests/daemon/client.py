@@ -95,7 +95,7 @@ class Client:
             if "method" in message:
                 self.notes.append((message["method"], message["params"]))
 
-    def call(self, method, **params):
+    def call(self, method, /, **params):
         answer = self.answer(self.send(method, params))
         if "error" in answer:
             raise Failure(answer["error"])

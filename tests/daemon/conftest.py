@@ -59,7 +59,7 @@ class Daemon:
             try:
                 Client(self.socket).close()
                 return self
-            except (FileNotFoundError, ConnectionRefusedError, PermissionError):
+            except OSError:
                 time.sleep(0.005)
         raise RuntimeError("the daemon does not listen")
 
@@ -68,6 +68,14 @@ class Daemon:
         return subprocess.run(
             self.command(*more), capture_output=True, text=True, timeout=20, check=False
         )
+
+    def make_instance(self, name="main"):
+        with self.client() as client:
+            return client.call("instance.create", instance=name, datastore="played", version="1")
+
+    def engine(self, name="main"):
+        """The process that the player left as its engine."""
+        return json.loads((self.state / f"instances/{name}/data/1/engine.lock").read_text())["pid"]
 
     def stop(self, number=signal.SIGTERM):
         """Returns the exit status."""
@@ -119,15 +127,15 @@ class Daemon:
         )
 
 
-@pytest.fixture
-def libexec():
-    """The folder with the fake datastore's program."""
-    return pathlib.Path(os.environ.get("DBGUEST_FAKE", BUILD / "tests/fake"))
+HERE = pathlib.Path(__file__).parent
 
 
 @pytest.fixture
-def daemon_not_started(libexec):
+def daemon_not_started():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="dbg-", dir="/tmp"))
+    libexec = folder / "libexec"
+    libexec.mkdir()
+    (libexec / "player").symlink_to(HERE / "player")
     daemon = Daemon(folder, libexec)
     yield daemon
     daemon.kill()
