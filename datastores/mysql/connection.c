@@ -10,11 +10,13 @@
 #include "error.h"
 #include "flavour.h"
 #include "memory.h"
+#include "process.h"
 #include "task.h"
 #include "text.h"
 
 #define CONNECT_TIMEOUT_S 20
-#define EVICT_LOOK_MS 20
+#define LOOK_MS 20
+#define TOO_MANY_CONNECTIONS 1040
 
 struct connection {
     MYSQL *mysql;
@@ -89,35 +91,81 @@ static void set_options(MYSQL *mysql, const struct task *task)
     mysql_optionsv(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", name);
 }
 
+/* One connection more than clients get is kept for us, but whoever has yet to log in may have it.
+ */
+static bool knock(struct connection *db, struct task *task, struct error *err)
+{
+    autofree char *socket = xasprintf("%s/mysql.sock", task->engine->sockets);
+    double until_s = process_clock_s() + CONNECT_TIMEOUT_S;
+
+    for (;;) {
+        db->mysql = mysql_init(NULL);
+        if (db->mysql == NULL)
+            abort();
+        set_options(db->mysql, task);
+        if (mysql_real_connect(db->mysql, NULL, "root", NULL, NULL, 0, socket, 0) != NULL)
+            return true;
+        if (mysql_errno(db->mysql) != TOO_MANY_CONNECTIONS || process_clock_s() > until_s) {
+            my_fail(db->mysql, err);
+            return error_prefix(err, "cannot connect to '%s'", task->engine->instance);
+        }
+        mysql_close(db->mysql);
+        db->mysql = NULL;
+        if (!task_goes_on(task, err))
+            return false;
+        task_sleep_ms(task, LOOK_MS);
+    }
+}
+
 struct connection *my_connect(struct task *task, struct error *err)
 {
     autoptr(connection) db = xcalloc(1, sizeof(*db));
-    autofree char *socket = xasprintf("%s/mysql.sock", task->engine->sockets);
 
     db->flavour = my_flavour(task);
-    db->mysql = mysql_init(NULL);
-    if (db->mysql == NULL)
-        abort();
-    set_options(db->mysql, task);
-    if (mysql_real_connect(db->mysql, NULL, "root", NULL, NULL, 0, socket, 0) == NULL) {
-        my_fail(db->mysql, err);
-        error_prefix(err, "cannot connect to '%s'", task->engine->instance);
+    if (!knock(db, task, err) || !my_run(db, err, "SET %s", db->flavour->session))
         return NULL;
+    return steal(db);
+}
+
+static bool evict(struct task *task, struct connection *db, struct error *err)
+{
+    for (;;) {
+        int64_t owner =
+            my_number(db, err, "SELECT COALESCE(IS_USED_LOCK('dbguest.%s'), 0)", task->job);
+        if (owner <= 0)
+            return owner == 0;
+
+        struct error gone = { 0 };
+        if (!my_run(db, &gone, "KILL CONNECTION %u", (uint64_t)owner) &&
+            my_errno(db) != MY_NO_SUCH_THREAD) {
+            error_move(err, &gone);
+            return false;
+        }
+        error_clear(&gone);
+        if (!task_goes_on(task, err))
+            return false;
+        task_sleep_ms(task, LOOK_MS);
     }
-    return my_run(db, err, "SET %s", db->flavour->session) ? steal(db) : NULL;
+}
+
+bool my_evict(struct task *task, struct error *err)
+{
+    autoptr(connection) db = my_connect(task, err);
+
+    return db != NULL && evict(task, db, err);
 }
 
 struct connection *my_connect_for_change(struct task *task, struct error *err)
 {
     autoptr(connection) db = my_connect(task, err);
 
-    /* Anybody may take a lock of this name: whoever has it is ended, and cannot take it for long.
-     */
+    /* A connection of ours that was just closed lets go of it soon. Anybody may take a lock of this
+     * name: whoever has it for longer is ended. */
     while (db != NULL) {
-        int64_t got = my_number(db, err, "SELECT GET_LOCK('dbguest.%s', 0)", task->job);
+        int64_t got = my_number(db, err, "SELECT GET_LOCK('dbguest.%s', 1)", task->job);
         if (got == 1)
             return steal(db);
-        if (got < 0 || !task_goes_on(task, err) || !my_evict(task, err))
+        if (got < 0 || !task_goes_on(task, err) || !evict(task, db, err))
             return NULL;
     }
     return NULL;
@@ -322,28 +370,4 @@ unsigned int my_errno(const struct connection *db)
 uint64_t my_connection_id(const struct connection *db)
 {
     return mysql_thread_id(db->mysql);
-}
-
-bool my_evict(struct task *task, struct error *err)
-{
-    autoptr(connection) db = my_connect(task, err);
-
-    while (db != NULL) {
-        int64_t owner =
-            my_number(db, err, "SELECT COALESCE(IS_USED_LOCK('dbguest.%s'), 0)", task->job);
-        if (owner <= 0)
-            return owner == 0;
-
-        struct error gone = { 0 };
-        if (!my_run(db, &gone, "KILL CONNECTION %u", (uint64_t)owner) &&
-            my_errno(db) != MY_NO_SUCH_THREAD) {
-            error_move(err, &gone);
-            return false;
-        }
-        error_clear(&gone);
-        if (!task_goes_on(task, err))
-            return false;
-        task_sleep_ms(task, EVICT_LOOK_MS);
-    }
-    return false;
 }

@@ -83,41 +83,49 @@ bool my_end_sessions(struct task *task, struct connection *db, const char *sql, 
     return true;
 }
 
-/*
- * Whoever connects from now on meets the closed gate, however often he tries; all who have a lower
- * number may have come in before it, also those who still authenticate, and are ended (C18).
- */
-static bool end_those_before(struct task *task, struct connection *db, int *ended,
-                             struct error *err)
+static bool shut(struct task *task, int *before, struct error *err)
 {
-    autoptr(connection) mark = my_connect(task, err);
-    if (mark == NULL)
-        return false;
+    const struct flavour *flavour = my_flavour(task);
+    autoptr(connection) db = my_connect_for_change(task, err);
 
-    autofree char *sql =
-        my_format(db, "%s AND ID < %u", my_flavour(task)->sessions, my_connection_id(mark));
-    return my_end_sessions(task, db, sql, ended, err);
+    if (db == NULL)
+        return false;
+    /* Counted now: MySQL ends most of them by itself as it goes offline. */
+    int64_t count = my_number(db, err, "SELECT COUNT(*) FROM (%s) AS sessions", flavour->sessions);
+    *before = (int)count;
+    return count >= 0 && run_all(db, flavour->close_gate, err);
 }
 
-static bool close_running(struct task *task, struct connection *db, int *ended, struct error *err)
+/*
+ * Whoever connects from now on meets the closed gate, however often he tries; all who have a lower
+ * number than a new connection of ours may have come in before it, also those who still
+ * authenticate, and are ended (C18). One connection at a time: there may be no second free.
+ */
+static bool close_running(struct task *task, int *ended, struct error *err)
 {
-    /* MySQL ends most of them by itself as it goes offline. */
-    int64_t before =
-        my_number(db, err, "SELECT COUNT(*) FROM (%s) AS sessions", my_flavour(task)->sessions);
+    int before = 0;
     int after = 0;
 
-    if (before < 0 || !run_all(db, my_flavour(task)->close_gate, err) ||
-        !end_those_before(task, db, &after, err))
+    if (!shut(task, &before, err))
+        return false;
+
+    autoptr(connection) db = my_connect_for_change(task, err);
+    if (db == NULL)
+        return false;
+    autofree char *sql =
+        my_format(db, "%s AND ID < %u", my_flavour(task)->sessions, my_connection_id(db));
+    if (!my_end_sessions(task, db, sql, &after, err))
         return false;
     if (ended != NULL)
-        *ended = before > after ? (int)before : after;
+        *ended = before > after ? before : after;
     return true;
 }
 
-static bool open_running(struct task *task, struct connection *db, struct error *err)
+static bool open_running(struct task *task, struct error *err)
 {
+    autoptr(connection) db = my_connect_for_change(task, err);
     autofree char *path = xasprintf("%s/gate-open.cnf", task->engine->conf);
-    autofree char *form = file_read(path, NULL, err);
+    autofree char *form = db == NULL ? NULL : file_read(path, NULL, err);
 
     if (form == NULL || !run_all(db, my_flavour(task)->open_gate, err))
         return false;
@@ -136,8 +144,5 @@ bool mysql_gate(struct task *task, enum gate gate, int *ended, struct error *err
     if (!engine_find(task->engine, &process))
         return true;
 
-    autoptr(connection) db = my_connect_for_change(task, err);
-    if (db == NULL)
-        return false;
-    return gate == GATE_OPEN ? open_running(task, db, err) : close_running(task, db, ended, err);
+    return gate == GATE_OPEN ? open_running(task, err) : close_running(task, ended, err);
 }

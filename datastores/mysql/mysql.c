@@ -23,7 +23,9 @@ static const char *const mysql_remarks[] = {
     COMMON_REMARKS,
     "root.enable gives all but writing to mysql.*, files, settings, replication and the agent's "
     "account",
-    "backups are logical (mysqldump): consistent for InnoDB tables only",
+    "backups are logical (mysqldump): consistent for InnoDB tables only, and refused by the engine "
+    "while there is a view that has lost its table",
+    "the binary log is off unless the setting log_bin is ON",
     NULL,
 };
 

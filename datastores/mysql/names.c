@@ -4,7 +4,8 @@
 #include "my.h"
 #include "text.h"
 
-/* Ours: where things lie, who gets in, and what would load code or read files of the tree. */
+/* Ours: where things lie, who gets in, what would load code or read files of the tree, and what a
+ * restored copy would have to know. */
 static const char *const ours[] = {
     "admin_address",
     "admin_port",
@@ -32,6 +33,7 @@ static const char *const ours[] = {
     "init_slave",
     "initialize_insecure",
     "innodb_directories",
+    "innodb_page_size",
     "innodb_redo_log_archive_dirs",
     "language",
     "lc_messages_dir",

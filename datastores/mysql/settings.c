@@ -241,21 +241,33 @@ struct json_object *my_memory_settings(const struct task *task, struct error *er
     return read_notes(task, "memory", err);
 }
 
+/* Without the time, "[Warning] [MY-000081] [Server] " and "Buffered warning: " before it. */
+static char *bare_message(const char *line)
+{
+    const char *at = strchr(line, '[');
+
+    while (at != NULL && *at == '[' && strstr(at, "] ") != NULL)
+        at = strstr(at, "] ") + 2;
+    if (at == NULL || *at == '[')
+        at = line;
+    if (text_starts(at, "Buffered ") && strstr(at, ": ") != NULL)
+        at = strstr(at, ": ") + 2;
+    return xstrdup(at);
+}
+
 /* The first line in which the server refuses, or changes a value that it was given. */
 static char *find_refusal(const char *log)
 {
     static const char *const words[] = { "[ERROR]", " adjusted to ", "unique option prefix",
                                          "unknown variable", "unknown option" };
 
-    for (const char *line = log; line != NULL && *line != '\0';) {
+    for (const char *line = log; *line != '\0';) {
         const char *end = strchrnul(line, '\n');
         autofree char *text = xstrndup(line, (size_t)(end - line));
         for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-            if (strstr(text, words[i]) != NULL) {
-                const char *bracket = strrchr(text, ']');
-                return xstrdup(bracket == NULL ? text : bracket + 1 + strspn(bracket + 1, " "));
-            }
-        line = *end == '\0' ? NULL : end + 1;
+            if (strstr(text, words[i]) != NULL)
+                return bare_message(text);
+        line = *end == '\0' ? end : end + 1;
     }
     return NULL;
 }
@@ -277,9 +289,10 @@ bool mysql_check_settings(struct task *task, struct error *err)
     if (server == NULL || !engine_run_tool(task->engine, &tool, &result, err))
         return false;
 
-    autofree char *refusal = find_refusal(result.errors.bytes);
+    const char *log = result.errors.bytes == NULL ? "" : result.errors.bytes;
+    autofree char *refusal = find_refusal(log);
     if (refusal == NULL && result.status == 0)
         return true;
     error_set(err, ERROR_ENGINE, "the engine does not accept the settings");
-    return error_native(err, refusal != NULL ? refusal : text_last_lines(result.errors.bytes, 3));
+    return error_native(err, refusal != NULL ? refusal : text_last_lines(log, 3));
 }
