@@ -341,7 +341,7 @@ const struct method methods[] = {
     { .name = "instance.upgrade",
       .help = "Change to another version that is present; it is kept after proof, else all is as "
               "before.",
-      .flags = METHOD_CHANGE,
+      .flags = METHOD_CHANGE | METHOD_STEPS,
       .role = ROLE_OPERATOR,
       .locks = LOCK_NAME_X | LOCK_VERSION,
       .needs = NEEDS(edge),
@@ -397,7 +397,7 @@ const struct method methods[] = {
                            "version show redis 7.0.15+deb12u7 --json") },
     { .name = "version.pull",
       .help = "Fetch a version, verify it and put it beside the others; engines go on meanwhile.",
-      .flags = METHOD_CHANGE,
+      .flags = METHOD_CHANGE | METHOD_STEPS,
       .role = ROLE_OPERATOR,
       .locks = LOCK_X(LOCK_VERSION),
       .needs = NEEDS(probe),

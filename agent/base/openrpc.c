@@ -162,6 +162,8 @@ static void add_screen(struct json_object *target, const struct method *method)
         json_add_string(target, "x-many", many->name);
     if (confirmed != NULL)
         json_add_string(target, "x-confirm", confirmed->name);
+    if (method->flags & METHOD_STEPS)
+        json_add_bool(target, "x-steps", true);
     if (method->success != NULL)
         json_add_string(target, "x-success", method->success);
 

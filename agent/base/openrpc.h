@@ -3,7 +3,7 @@
  * beyond the standard stands in members that begin with "x-":
  *
  *   of a method     x-role x-locks x-job x-rows x-columns x-leaves x-many x-confirm x-success
- *                   x-examples
+ *                   x-steps x-examples
  *   of a parameter  x-positional x-secret x-new
  */
 #ifndef DBGUEST_OPENRPC_H

@@ -204,7 +204,7 @@ enum call_end call_run(struct call *call, struct error *err)
 
     if (call->job)
         add_key(call->params);
-    progress_init(&talk.progress, call->cli, call->title);
+    progress_init(&talk.progress, call->cli, call->title, call->steps);
     talk.client = client_open(call->cli->socket, err);
     if (talk.client != NULL && (send_request(&talk) || reconnect(&talk, err)))
         end = talk_until_answer(&talk, err);

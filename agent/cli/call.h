@@ -22,6 +22,7 @@ struct call {
     const char *method;
     const char *title; /* method and what it acts on, for people */
     bool job;          /* gets an idempotency_key, shows progress */
+    bool steps;        /* a terminal keeps a line for each step */
     struct json_object *params;
     /* What came: the result or the error object, the caller's. */
     struct json_object *answer;

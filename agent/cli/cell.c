@@ -55,6 +55,15 @@ static char *stamp_text(const char *stamp, bool in_list)
     return xasprintf("%s ago", age);
 }
 
+/* "databases" is "database" when there is one. */
+static int singular_length(const char *name, struct json_object *count)
+{
+    size_t length = strlen(name);
+    bool one = json_object_get_int64(count) == 1 && text_ends(name, "s");
+
+    return (int)(one ? length - 1 : length);
+}
+
 /* {"shop": "write"} is "shop:write", {"databases": 3} is "3 databases". */
 static void add_member(struct text *out, const char *name, struct json_object *value)
 {
@@ -63,7 +72,8 @@ static void add_member(struct text *out, const char *name, struct json_object *v
     if (out->length > 0)
         text_add(out, counts ? ", " : " ");
     if (counts)
-        text_printf(out, "%s %s", json_object_get_string(value), name);
+        text_printf(out, "%s %.*s", json_object_get_string(value), singular_length(name, value),
+                    name);
     else if (value == NULL)
         text_printf(out, "%s:-", name);
     else
@@ -110,7 +120,7 @@ static char *unsafe_text(const char *field, struct json_object *value, bool in_l
         break;
     }
     const char *text = json_object_get_string(value);
-    if (text_ends(field, "_at"))
+    if (text_ends(field, "_at") || text_ends(field, "_until") || strcmp(field, "since") == 0)
         return stamp_text(text, in_list);
     return xstrdup(text[0] != '\0' ? text : "-");
 }

@@ -139,6 +139,7 @@ static struct command *read_command(const struct document *document, struct json
     command->method = method;
     command->name = json_get_string(method, "name");
     command->job = json_get_bool(method, "x-job");
+    command->steps = json_get_bool(method, "x-steps");
     command->rows = json_get_string(method, "x-rows");
     command->many = json_get_string(method, "x-many");
     command->confirm = json_get_string(method, "x-confirm");

@@ -47,7 +47,7 @@ struct command {
     struct json_object *method; /* borrowed */
     struct option options[OPTIONS_MAX];
     size_t count;
-    bool job;
+    bool job, steps;
     const char *rows, *many, *confirm; /* NULL where there are none */
 };
 

@@ -15,12 +15,11 @@
 
 #define BAR_WIDTH 20
 #define NAME_WIDTH 10
-#define MANY_STEPS 6 /* shorter jobs say what they did in one sentence */
-#define QUIET_S 1.0  /* a job that ends sooner shows no bar */
+#define QUIET_S 1.0 /* a job that ends sooner shows no bar */
 #define TELL_EVERY_S 30.0
 #define RATE_AFTER_S 0.3
 
-void progress_init(struct progress *progress, const struct cli *cli, const char *title)
+void progress_init(struct progress *progress, const struct cli *cli, const char *title, bool keeps)
 {
     enum progress_kind kind = cli->progress;
 
@@ -28,7 +27,7 @@ void progress_init(struct progress *progress, const struct cli *cli, const char 
         kind = PROGRESS_PLAIN;
     if (cli->quiet && kind != PROGRESS_JSON)
         kind = PROGRESS_NONE;
-    *progress = (struct progress){ .cli = cli, .kind = kind, .title = title };
+    *progress = (struct progress){ .cli = cli, .kind = kind, .title = title, .keeps = keeps };
     progress->started = process_clock_s();
     progress->step_started = progress->started;
     progress->told_at = progress->started;
@@ -51,7 +50,7 @@ void progress_clear(struct progress *progress)
 bool progress_shows_steps(const struct progress *progress)
 {
     if (progress->kind == PROGRESS_AUTO)
-        return progress->steps >= MANY_STEPS;
+        return progress->keeps;
     return progress->kind == PROGRESS_PLAIN && progress->steps > 1;
 }
 
@@ -59,7 +58,7 @@ static void print_title(struct progress *progress)
 {
     autofree char *safe = screen_safe(progress->title);
 
-    if (progress->titled || progress->job[0] == '\0')
+    if (progress->titled || progress->job[0] == '\0' || !progress_shows_steps(progress))
         return;
     progress_clear(progress);
     (void)fprintf(stderr, "%s %s\n", progress->job, safe);
@@ -153,7 +152,7 @@ void progress_tick(struct progress *progress)
         (state != NULL && strcmp(state, "queued") == 0))
         return;
     if (progress->kind == PROGRESS_AUTO &&
-        (progress->titled || progress_shows_steps(progress) || now - progress->started > QUIET_S))
+        (progress_shows_steps(progress) || now - progress->started > QUIET_S))
         draw(progress);
     if (progress->kind == PROGRESS_PLAIN && now - progress->told_at >= TELL_EVERY_S)
         tell(progress);

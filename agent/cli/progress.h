@@ -21,13 +21,14 @@ struct progress {
     double started, step_started, told_at;
     double step_from_bytes;
     char step[64];
-    bool titled, drawn;
+    bool keeps, titled, drawn;
     size_t steps; /* of the job, as far as known */
     size_t steps_shown;
     struct json_object *last; /* params of the last job.progress */
 };
 
-void progress_init(struct progress *progress, const struct cli *cli, const char *title);
+/* keeps: on a terminal, too, steps leave a line; otherwise the one that moves is all there is. */
+void progress_init(struct progress *progress, const struct cli *cli, const char *title, bool keeps);
 void progress_done(struct progress *progress);
 
 /* A job.progress; returns whether a step has ended since, so that job.show has more to tell. */

@@ -186,6 +186,7 @@ int run_command(const struct cli *cli, const struct command *command, struct jso
         .method = command->name,
         .title = title,
         .job = command->job,
+        .steps = command->steps,
         .params = params,
     };
     struct error err = { 0 };
@@ -212,6 +213,7 @@ int run_call(const struct cli *cli, const char *method, struct json_object *para
         .method = method,
         .title = method,
         .job = command != NULL && command->job,
+        .steps = command != NULL && command->steps,
         .params = params,
     };
     struct error err = { 0 };

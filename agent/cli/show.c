@@ -128,7 +128,8 @@ void show_result(const struct cli *cli, const struct command *command, struct js
         }
     }
     /* A page of text is printed as it is. */
-    if (text != NULL && json_object_object_length(result) == 1) {
+    autoptr(json_object) fields = document_fields(cli->document, command);
+    if (text != NULL && json_get(fields, "text") != NULL) {
         text_add(out, text);
         if (!text_ends(text, "\n"))
             text_add(out, "\n");

@@ -148,7 +148,7 @@ void show_job(const struct cli *cli, struct json_object *params, struct json_obj
     add_outcome(result, out);
     add_waiting(result, out);
     text_add(out, "\n");
-    if (show_has(result, "note"))
+    if (show_has(result, "note") && !show_has(result, "error"))
         show_line(out, "note", note);
     add_asked(result, out);
     add_recovered(result, out);

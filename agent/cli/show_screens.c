@@ -9,7 +9,7 @@
 #include "text.h"
 #include "units.h"
 
-#define LOW_DIGEST 15
+#define DIGEST_SHOWN 8
 
 static char *size_of(struct json_object *object, const char *name)
 {
@@ -19,11 +19,13 @@ static char *size_of(struct json_object *object, const char *name)
 /* "sha256:9c41d0e7…" */
 static char *short_digest(struct json_object *object, const char *name)
 {
+    static const char kind[] = "sha256:";
     autofree char *digest = show_member(object, name);
+    const char *figures = digest + (text_starts(digest, kind) ? sizeof(kind) - 1 : 0);
 
-    if (strlen(digest) <= LOW_DIGEST + 1)
+    if (strlen(figures) <= DIGEST_SHOWN)
         return xstrdup(digest);
-    return xasprintf("%.*s…", LOW_DIGEST, digest);
+    return xasprintf("%s%.*s…", kind, DIGEST_SHOWN, figures);
 }
 
 static void add_head(const struct cli *cli, const char *name, const char *state, struct text *out)
@@ -256,8 +258,7 @@ void show_backup(const struct cli *cli, struct json_object *params, struct json_
     text_printf(out, show_has(result, "verified_at") ? "verified %s\n" : "not verified%.0s\n",
                 verified);
 
-    autofree char *sizes = xasprintf("%s -> %s, %s%s", raw, size,
-                                     text_starts(digest, "sha256") ? "" : "sha256:", digest);
+    autofree char *sizes = xasprintf("%s -> %s, %s", raw, size, digest);
     show_line(out, "size", sizes);
     if (show_has(result, "restore_s")) {
         autofree char *line = xasprintf("%s to the first query", restore);

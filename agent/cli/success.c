@@ -60,6 +60,21 @@ static char *value_of(const struct sentence *sentence, const char *name)
     return strcmp(name, "took_s") == 0 ? units_duration(sentence->took_s) : NULL;
 }
 
+/* After "1": adds the word that follows without its plural's s. How many bytes that took. */
+static size_t add_singular(const char *rest, size_t length, struct text *out)
+{
+    size_t word = 1;
+
+    if (length == 0 || rest[0] != ' ')
+        return 0;
+    while (word < length && rest[word] >= 'a' && rest[word] <= 'z')
+        word++;
+    if (word < 3 || rest[word - 1] != 's')
+        return 0;
+    text_add_bytes(out, rest, word - 1);
+    return word;
+}
+
 /* Adds the part, names replaced; false when one of them is not known. */
 static bool add_part(const struct sentence *sentence, const char *part, size_t length,
                      struct text *out)
@@ -77,6 +92,8 @@ static bool add_part(const struct sentence *sentence, const char *part, size_t l
         text_add(out, value != NULL ? value : "-");
         known = known && value != NULL;
         i = (size_t)(end - part);
+        if (value != NULL && strcmp(value, "1") == 0)
+            i += add_singular(part + i + 1, length - i - 1, out);
     }
     return known;
 }

@@ -126,6 +126,8 @@ static void test_sentence_leaves_out_what_is_not_known(void **unused)
         { "{name} [{can}|is there]", "{\"name\":\"x\"}", "x is there" },
         { "{name} [{can}|is there]", "{\"name\":\"x\",\"databases\":[\"b\"],\"access\":\"read\"}",
           "x can read b" },
+        { "{n} backups kept", "{\"n\":1}", "1 backup kept" },
+        { "{n} backups kept", "{\"n\":2}", "2 backups kept" },
         { "{x", "{}", "{x" },
         { "a[b", "{}", "a[b" },
         { "{compared} as noted", "{\"compared\":{\"databases\":3,\"objects\":312}}",
