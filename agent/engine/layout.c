@@ -231,9 +231,12 @@ bool layout_closed(const struct engine *engine)
     return file_exists(path) || errno != ENOENT;
 }
 
+/* Beside the folder of its sockets, which need not be there yet. */
 char *layout_permit_path(const struct engine *engine)
 {
-    return xasprintf("%s/../permits/%s", engine->sockets, engine->instance);
+    int length = (int)(last_part(engine->sockets) - engine->sockets);
+
+    return xasprintf("%.*spermits/%s", length, engine->sockets, engine->instance);
 }
 
 bool layout_permitted(const struct engine *engine)
