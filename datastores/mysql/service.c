@@ -128,12 +128,12 @@ bool mysql_unsettle(struct task *task, struct error *err)
 {
     static const char *const names[] = { "innodb_max_dirty_pages_pct",
                                          "innodb_max_dirty_pages_pct_lwm" };
-    autoptr(json_object) chosen = my_settings(task, err);
     struct process process;
 
     if (!engine_find(task->engine, &process))
         return true;
 
+    autoptr(json_object) chosen = my_settings(task, err);
     autoptr(connection) db = chosen == NULL ? NULL : my_connect_for_change(task, err);
     for (size_t i = 0; db != NULL && i < ARRAY_SIZE(names); i++)
         if (!my_set_global(db, names[i], json_get_string(chosen, names[i]), err))
