@@ -26,6 +26,8 @@ struct conversation {
     struct progress progress;
     int64_t id;       /* of the request */
     int64_t steps_id; /* of a job.show that was sent to hear of steps; 0: none is under way */
+    int64_t other_id; /* the same for the job that this one waits for */
+    char waited[64];  /* the place in the queue that was told last */
 };
 
 /* A random UUID: the same request, sent again, joins the same job. */
@@ -61,6 +63,25 @@ static void ask_steps(struct conversation *talk)
     talk->steps_id = client_send(talk->client, "job.show", params);
 }
 
+/* Who is waited for is asked before it is told, once for each place in the queue. */
+static void ask_other(struct conversation *talk)
+{
+    const char *other = progress_waits_for(&talk->progress);
+    char place[sizeof(talk->waited)];
+
+    if (other == NULL)
+        return;
+    (void)snprintf(place, sizeof(place), "%s %lld", other,
+                   (long long)json_get_int(talk->progress.last, "position"));
+    if (strcmp(place, talk->waited) == 0)
+        return;
+    memcpy(talk->waited, place, sizeof(place));
+
+    autoptr(json_object) params = json_object_new_object();
+    json_add_string(params, "job", other);
+    talk->other_id = client_send(talk->client, "job.show", params);
+}
+
 static void take_note(struct conversation *talk, struct json_object *message)
 {
     const char *method = json_get_string(message, "method");
@@ -70,6 +91,7 @@ static void take_note(struct conversation *talk, struct json_object *message)
         return;
     if (progress_note(&talk->progress, params))
         ask_steps(talk);
+    ask_other(talk);
 }
 
 /* Whether it was the answer. */
@@ -84,6 +106,11 @@ static bool take_message(struct conversation *talk, struct json_object *message)
     if (id == talk->steps_id && id != 0) {
         talk->steps_id = 0;
         progress_steps(&talk->progress, json_get(json_get(message, "result"), "steps"));
+        return false;
+    }
+    if (id == talk->other_id && id != 0) {
+        talk->other_id = 0;
+        progress_say_queued(&talk->progress, json_get(message, "result"));
         return false;
     }
     /* Without an id: the daemon could not make out which request it was, and this is the only one.
@@ -135,6 +162,7 @@ static enum call_end interrupted(struct conversation *talk)
 static bool send_request(struct conversation *talk)
 {
     talk->steps_id = 0;
+    talk->other_id = 0;
     talk->id = client_send(talk->client, talk->call->method, talk->call->params);
     return talk->id != 0;
 }

@@ -160,31 +160,60 @@ void progress_tick(struct progress *progress)
 
 /* --- what comes in --- */
 
-static void say_queued(struct progress *progress)
+const char *progress_waits_for(const struct progress *progress)
+{
+    struct json_object *others = json_get(progress->last, "waiting_for");
+    const char *state = json_get_string(progress->last, "state");
+
+    if (state == NULL || strcmp(state, "queued") != 0 || progress->kind == PROGRESS_NONE ||
+        progress->kind == PROGRESS_JSON || !json_object_is_type(others, json_type_array) ||
+        json_object_array_length(others) == 0)
+        return NULL;
+    return json_object_get_string(json_object_array_get_idx(others, 0));
+}
+
+/* " (backup.create shop, 5 s left)" */
+static void add_other(struct json_object *other, struct text *out)
+{
+    const char *method = json_get_string(other, "method");
+    const char *object = json_get_string(other, "object");
+    const char *note = json_get_string(other, "note");
+
+    if (method == NULL)
+        return;
+    text_printf(out, " (%s%s%s", method, object != NULL ? " " : "", object != NULL ? object : "");
+    if (note != NULL && json_get_string(other, "outcome") == NULL)
+        text_printf(out, ", %s", note);
+    text_add(out, ")");
+}
+
+void progress_say_queued(struct progress *progress, struct json_object *other)
 {
     struct json_object *others = json_get(progress->last, "waiting_for");
     autotext struct text line = { 0 };
 
-    text_printf(&line, "%s waits", progress->job);
-    for (size_t i = 0;
-         json_object_is_type(others, json_type_array) && i < json_object_array_length(others); i++)
-        text_printf(&line, "%s%s", i == 0 ? " for " : ", ",
+    if (progress_waits_for(progress) == NULL)
+        return;
+    text_printf(&line, "%s waits for ", progress->job);
+    for (size_t i = 0; i < json_object_array_length(others); i++) {
+        text_printf(&line, "%s%s", i > 0 ? ", " : "",
                     json_object_get_string(json_object_array_get_idx(others, i)));
+        if (i == 0)
+            add_other(other, &line);
+    }
     if (json_get(progress->last, "position") != NULL)
         text_printf(&line, ", place %lld", (long long)json_get_int(progress->last, "position"));
-    if (progress->kind == PROGRESS_NONE || strcmp(progress->waited, line.bytes) == 0)
-        return;
+    if (progress->kind == PROGRESS_AUTO)
+        text_add(&line, "; Ctrl-C leaves it waiting");
     autofree char *safe = screen_safe(line.bytes);
-    (void)fprintf(stderr, "%s%s\n", safe,
-                  progress->kind == PROGRESS_AUTO ? "; Ctrl-C leaves it waiting" : "");
-    (void)snprintf(progress->waited, sizeof(progress->waited), "%s", line.bytes);
+    progress_clear(progress);
+    (void)fprintf(stderr, "%s\n", safe);
 }
 
 bool progress_note(struct progress *progress, struct json_object *params)
 {
     const char *job = json_get_string(params, "job");
     const char *step = json_get_string(params, "step");
-    const char *state = json_get_string(params, "state");
     bool changed = false;
 
     json_object_put(progress->last);
@@ -197,8 +226,6 @@ bool progress_note(struct progress *progress, struct json_object *params)
         (void)fprintf(stderr, "%s\n", json_line(params));
         return false;
     }
-    if (state != NULL && strcmp(state, "queued") == 0)
-        say_queued(progress);
     if (step != NULL && strcmp(step, progress->step) != 0) {
         changed = progress->step[0] != '\0';
         (void)snprintf(progress->step, sizeof(progress->step), "%s", step);

@@ -17,7 +17,6 @@ struct progress {
     enum progress_kind kind;
     const char *title; /* "instance.upgrade main 15.20+deb12u1" */
     char job[32];      /* "" until it is known */
-    char waited[256];  /* what was said about its place in the queue */
     double started, step_started, told_at;
     double step_from_bytes;
     char step[64];
@@ -33,6 +32,10 @@ void progress_done(struct progress *progress);
 
 /* A job.progress; returns whether a step has ended since, so that job.show has more to tell. */
 bool progress_note(struct progress *progress, struct json_object *params);
+/* The job that this one waits for, when that should be said; else NULL. */
+const char *progress_waits_for(const struct progress *progress);
+/* Says it; other is that job as job.show gives it, or NULL. */
+void progress_say_queued(struct progress *progress, struct json_object *other);
 /* Steps of job.show: those that ended and were not told yet get their line. */
 void progress_steps(struct progress *progress, struct json_object *steps);
 /* Whether steps of this job get lines at all. */

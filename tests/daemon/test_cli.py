@@ -428,11 +428,16 @@ def test_upgrade_in_a_pipe_tells_steps_on_standard_error(path):
 def test_waiting_for_a_turn_is_said(path):
     def wait(params, note):
         note(job="j188", state="queued", position=1, waiting_for=["j187"])
+        note(job="j188", state="queued", position=1, waiting_for=["j187"])
+        time.sleep(0.3)
         return {"job": "j188", "instance": "shop", "status": "ACTIVE", "outage_s": 0.2}
 
-    with Stub(path, instance__restart=wait):
+    other = {"job": "j187", "method": "backup.create", "object": "shop", "state": "running",
+             "note": "2/4 stream 62 %, 5 s left"}
+    with Stub(path, instance__restart=wait, job__show=other):
         _, text = screen(path, "instance", "restart", "shop")
-    assert text.splitlines() == ["j188 waits for j187, place 1; Ctrl-C leaves it waiting",
+    assert text.splitlines() == ["j188 waits for j187 (backup.create shop, 2/4 stream 62 %, 5 s "
+                                 "left), place 1; Ctrl-C leaves it waiting",
                                  "shop is ACTIVE; outage 0.2 s"]
 
 
