@@ -210,26 +210,37 @@ static bool has_attention(struct json_object *row)
            json_object_array_length(attention) > 0;
 }
 
-static void add_rows(const struct cli *cli, const struct table *table, const struct grid *grid,
-                     struct text *out)
+static void add_titles(const struct grid *grid, size_t last, struct text *out)
 {
-    size_t last = last_shown(grid);
-
     if (grid->attention)
         text_add(out, "  ");
     for (size_t i = 0; i < grid->count; i++)
         if (!grid->columns[i].hidden)
             add_cell(&grid->columns[i], grid->columns[i].title, PAINT_NONE, i == last, out);
+}
+
+static void add_row(const struct cli *cli, const struct grid *grid, size_t row, size_t last,
+                    struct text *out)
+{
+    for (size_t i = 0; i < grid->count; i++) {
+        const struct column *column = &grid->columns[i];
+        const char *cell = column->cells[row];
+        enum paint paint = cli->color_out ? paint_of(column, i, cell) : PAINT_NONE;
+        if (!column->hidden)
+            add_cell(column, cell, paint, i == last, out);
+    }
+}
+
+static void add_rows(const struct cli *cli, const struct table *table, const struct grid *grid,
+                     struct text *out)
+{
+    size_t last = last_shown(grid);
+
+    add_titles(grid, last, out);
     for (size_t row = 0; row < grid->rows; row++) {
         if (grid->attention)
             text_add(out, has_attention(json_object_array_get_idx(table->rows, row)) ? "! " : "  ");
-        for (size_t i = 0; i < grid->count; i++) {
-            const struct column *column = &grid->columns[i];
-            if (!column->hidden)
-                add_cell(column, column->cells[row],
-                         cli->color_out ? paint_of(column, i, column->cells[row]) : PAINT_NONE,
-                         i == last, out);
-        }
+        add_row(cli, grid, row, last, out);
     }
 }
 
