@@ -15,17 +15,17 @@ struct json_object;
 struct text;
 
 enum param_type {
-    PARAM_TEXT,     /* min and max are bytes; no NUL */
-    PARAM_TEXTS,    /* an array of them; max is how many */
-    PARAM_INT,      /* min and max are values */
+    PARAM_TEXT,  /* min and max are bytes; no NUL */
+    PARAM_TEXTS, /* an array of them; max is how many */
+    PARAM_INT,   /* min and max are values */
     PARAM_BOOL,
     PARAM_WORD,     /* one of words */
     PARAM_WORDS,    /* an array of them */
     PARAM_INSTANCE, /* [a-z][a-z0-9-]{0,31} */
     PARAM_DATASTORE,
     PARAM_VERSION,
-    PARAM_BACKUP, /* [a-z0-9][a-z0-9-]{0,62} */
-    PARAM_JOB,    /* jN */
+    PARAM_BACKUP,   /* [a-z0-9][a-z0-9-]{0,62} */
+    PARAM_JOB,      /* jN */
     PARAM_SETTINGS, /* an object of name: string, number, bool or null */
     PARAM_OBJECT,   /* an object with the members that fields names */
     PARAM_OBJECTS,  /* an array of those; max is how many */
@@ -73,12 +73,13 @@ enum lock {
 #define LOCK_NAME_X (LOCK_X(LOCK_SERVICE) | LOCK_X(LOCK_CATALOG) | LOCK_X(LOCK_DATA))
 
 enum method_flags {
-    METHOD_DAEMON = 1,  /* answered by the daemon itself, no worker */
-    METHOD_CHANGE = 2,  /* a job with a folder */
-    METHOD_LIST = 4,    /* takes limit and marker; rows are in the member `rows` */
-    METHOD_MERGED = 8,  /* a read that every datastore program with instances answers: rows are merged */
-    METHOD_CONFIRM = 16,/* `confirm` must repeat the object's name */
-    METHOD_STEPS = 32,  /* people want to see its steps, also when all went well */
+    METHOD_DAEMON = 1, /* answered by the daemon itself, no worker */
+    METHOD_CHANGE = 2, /* a job with a folder */
+    METHOD_LIST = 4,   /* takes limit and marker; rows are in the member `rows` */
+    METHOD_MERGED =
+        8, /* a read that every datastore program with instances answers: rows are merged */
+    METHOD_CONFIRM = 16, /* `confirm` must repeat the object's name */
+    METHOD_STEPS = 32,   /* people want to see its steps, also when all went well */
 };
 
 struct method {
@@ -87,9 +88,9 @@ struct method {
     unsigned int flags;
     enum role role;
     unsigned int locks;
-    int timeout_s;      /* of a read; changes have the caller's deadline only */
-    size_t needs;       /* offsetof(struct datastore, ...) of what it takes, or 0 */
-    const char *status; /* what instance.show says meanwhile: "UPGRADE", or NULL */
+    int timeout_s;              /* of a read; changes have the caller's deadline only */
+    size_t needs;               /* offsetof(struct datastore, ...) of what it takes, or 0 */
+    const char *status;         /* what instance.show says meanwhile: "UPGRADE", or NULL */
     const struct param *params; /* ended by a NULL name; without the common ones */
     const struct field *result; /* ended by a NULL name; of a list: of one row */
     const char *rows;           /* of a list: "users" */
@@ -98,8 +99,8 @@ struct method {
     /* One sentence for people, "{name}" being result or parameter; "[one|other]" is one when all
      * names in it are known, else other (or nothing). "{can}" says what a user may. */
     const char *success;
-    const char *reasons;        /* reasons it may end with besides invalid and internal, by spaces */
-    const char *const *examples;/* NULL-ended command lines without "dbguestctl " */
+    const char *reasons; /* reasons it may end with besides invalid and internal, by spaces */
+    const char *const *examples; /* NULL-ended command lines without "dbguestctl " */
 };
 
 extern const struct method methods[]; /* ended by a NULL name */
@@ -110,8 +111,8 @@ const struct method *method_find(const char *name);
 const struct param *method_param(const struct method *method, size_t index);
 const struct param *method_find_param(const struct method *method, const char *name);
 bool method_is_job(const struct method *method); /* METHOD_CHANGE */
-/* The parameter that names many objects at once in place of `name` and what belongs to it ("users"),
- * or NULL. */
+/* The parameter that names many objects at once in place of `name` and what belongs to it
+ * ("users"), or NULL. */
 const struct param *method_many(const struct method *method);
 /* The parameter that `confirm` must repeat, or NULL. */
 const struct param *method_confirmed(const struct method *method);

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import threading
@@ -539,6 +540,18 @@ def test_every_method_answers_to_help_without_a_daemon(path):
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(f"Usage: dbguestctl {noun} {verb}")
         assert max(map(len, done.stdout.splitlines())) <= 101
+
+
+def test_examples_of_help_are_good_command_lines(path):
+    """Without a daemon they get as far as the socket, or to what would be typed at a terminal."""
+    for noun, verb in every_verb():
+        for line in run(path, noun, verb, "--help").stdout.splitlines():
+            if not line.startswith("  dbguestctl "):
+                continue
+            words = shlex.split(line.partition(" < ")[0])[1:]
+            done = run(path, *words, stdin="secret\n")
+            typed = re.search("(password-stdin|--confirm) is missing", done.stderr)
+            assert done.returncode == 20 or typed, (line, done.stderr)
 
 
 def test_help_says_who_answers(path):
