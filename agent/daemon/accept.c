@@ -47,20 +47,28 @@ struct writing {
     struct error err;
 };
 
-/* Secrets are overwritten where they lay, as far as they are ours. */
-static void wipe(struct json_object *value)
+static void overwrite(const char *text, size_t length)
+{
+    union {
+        const char *read;
+        char *written;
+    } secret = { text };
+
+    explicit_bzero(secret.written, length);
+}
+
+/* Secrets are overwritten where they lay, as far as they are ours. As deep as a request may be. */
+static void wipe(struct json_object *value) /* NOLINT(misc-no-recursion) */
 {
     if (json_object_is_type(value, json_type_string)) {
-        explicit_bzero((char *)(uintptr_t)json_object_get_string(value),
-                       (size_t)json_object_get_string_len(value));
+        overwrite(json_object_get_string(value), (size_t)json_object_get_string_len(value));
     } else if (json_object_is_type(value, json_type_array)) {
         for (size_t i = 0; i < json_object_array_length(value); i++)
             wipe(json_object_array_get_idx(value, i));
     } else if (json_object_is_type(value, json_type_object)) {
-        json_object_object_foreach (value, name, member) {
-            (void)name;
-            wipe(member);
-        }
+        struct json_object_iter member;
+        json_object_object_foreachC (value, member)
+            wipe(member.val);
     }
 }
 
@@ -95,8 +103,7 @@ static void make_password(struct accepting *accepting)
 {
     struct json_object *params = accepting->request->params;
 
-    if (strcmp(accepting->request->method->name, "root.enable") != 0 ||
-        json_get_string(params, "password") != NULL)
+    if (strcmp(accepting->request->method->name, "root.enable") != 0 || accepting->secrets != NULL)
         return;
     accepting->made_password = text_make_password(PASSWORD_GROUPS);
     json_add_string(params, "password", accepting->made_password);
@@ -172,8 +179,11 @@ static void write_on_pool(void *context)
 
     if (writing->reserve > 0 && !store_write_last(site, writing->reserve, &writing->err))
         return;
-    store_accept(site, writing->job->id, writing->request, writing->secrets, writing->started,
-                 &writing->err);
+    const struct store_job job = { .id = writing->job->id,
+                                   .request = writing->request,
+                                   .secrets = writing->secrets,
+                                   .started = writing->started };
+    store_accept(site, &job, &writing->err);
 }
 
 static void writing_free(struct writing *writing)

@@ -161,8 +161,8 @@ struct capture *capture_start(struct daemon *daemon, const char *const argv[], c
     uv_timer_init(daemon->loop, &capture->timer);
     capture->status = -1;
     capture->open_handles = HANDLES;
-    int failure = spawn_on_pipes(daemon, &capture->process, argv, &capture->input, &capture->output,
-                                 capture_on_exit);
+    uv_pipe_t *const pipes[2] = { &capture->input, &capture->output };
+    int failure = spawn_on_pipes(daemon, &capture->process, argv, pipes, capture_on_exit);
     for (size_t i = 0; i < HANDLES; i++)
         handles[i]->data = capture;
     if (failure != 0) {

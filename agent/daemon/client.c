@@ -109,10 +109,10 @@ static void client_on_written(uv_write_t *handle, int status)
 }
 
 /* What the socket does not take at once is kept, within bounds. */
-static void send_now(struct client *client, const char *bytes, size_t length)
+static void send_now(struct client *client, char *bytes, size_t length)
 {
     uv_stream_t *stream = (uv_stream_t *)&client->pipe;
-    uv_buf_t buffer = uv_buf_init((char *)(uintptr_t)bytes, (unsigned int)length);
+    uv_buf_t buffer = uv_buf_init(bytes, (unsigned int)length);
     int sent = waiting_bytes(client) == 0 ? uv_try_write(stream, &buffer, 1) : 0;
 
     if (sent < 0 && sent != UV_EAGAIN) {
@@ -169,7 +169,7 @@ static void uncork(struct client *client, struct client *outer)
     corked_for = outer;
 }
 
-void client_send(struct client *client, const char *bytes, size_t length)
+void client_send(struct client *client, char *bytes, size_t length)
 {
     if (client->closing)
         return;
@@ -184,7 +184,7 @@ void client_send(struct client *client, const char *bytes, size_t length)
     corked_for = client->closing ? NULL : client;
 }
 
-void client_notify(struct client *client, const char *bytes, size_t length)
+void client_notify(struct client *client, char *bytes, size_t length)
 {
     if (waiting_bytes(client) <= SLOW_BYTES)
         client_send(client, bytes, length);

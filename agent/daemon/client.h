@@ -33,9 +33,9 @@ struct client {
 struct client *client_accept(struct daemon *daemon, uv_stream_t *listening);
 void client_close(struct client *client);
 /* Sends bytes: at once, or when the peer takes them. */
-void client_send(struct client *client, const char *bytes, size_t length);
+void client_send(struct client *client, char *bytes, size_t length);
 /* Likewise, but to a peer that is far behind it is dropped. */
-void client_notify(struct client *client, const char *bytes, size_t length);
+void client_notify(struct client *client, char *bytes, size_t length);
 /* A call was answered: there is room for another. */
 void client_call_ended(struct client *client);
 

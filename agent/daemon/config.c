@@ -18,10 +18,10 @@ enum kind { KIND_PATH, KIND_TEXT, KIND_NAME, KIND_WORD, KIND_NUMBER, KIND_MODE }
 struct entry {
     const char *section;
     const char *name;
-    enum kind kind;
     size_t offset;
     const char *fallback; /* NULL: made of others, or none */
     int64_t min, max;
+    enum kind kind;
     bool live; /* may change without a restart */
 };
 
@@ -29,27 +29,27 @@ struct entry {
 #define DAY 86400
 
 static const struct entry entries[] = {
-    { "daemon", "name", KIND_NAME, AT(site.name), "dbguest", 1, 32, false },
-    { "daemon", "socket", KIND_PATH, AT(socket), NULL, 2, 107, false },
-    { "daemon", "socket_mode", KIND_MODE, AT(socket_mode), "0660", 0, 0777, false },
-    { "daemon", "socket_group", KIND_TEXT, AT(socket_group), "dbguest", 0, 64, false },
-    { "daemon", "state_dir", KIND_PATH, AT(site.state_dir), "/var/lib/dbguest", 2, 1024, false },
-    { "daemon", "versions_dir", KIND_PATH, AT(site.versions_dir), NULL, 2, 1024, false },
-    { "daemon", "backups_dir", KIND_PATH, AT(site.backups_dir), NULL, 2, 1024, false },
-    { "daemon", "run_dir", KIND_PATH, AT(site.run_dir), "/run/dbguest", 2, 64, false },
-    { "daemon", "libexec_dir", KIND_PATH, AT(site.libexec_dir), DBGUEST_LIBEXEC, 2, 1024, false },
-    { "daemon", "supervisor", KIND_WORD, AT(supervisor), "auto", 1, 16, false },
-    { "limits", "line_bytes", KIND_NUMBER, AT(line_bytes), "1048576", 1024, 1 << 28, true },
-    { "limits", "connections", KIND_NUMBER, AT(connections), "1024", 1, 1 << 20, true },
-    { "limits", "requests_in_flight", KIND_NUMBER, AT(requests_in_flight), "64", 1, 65536, true },
-    { "limits", "jobs_running", KIND_NUMBER, AT(jobs_running), "8", 1, 1024, true },
-    { "limits", "depth", KIND_NUMBER, AT(depth), "64", 4, 1024, true },
-    { "jobs", "keep_s", KIND_NUMBER, AT(keep_s), "604800", DAY, INT64_C(100) * 366 * DAY, true },
-    { "jobs", "keep_count", KIND_NUMBER, AT(keep_count), "1000", 1, 1000000, true },
-    { "instances", "uid_first", KIND_NUMBER, AT(uid_first), "64100", 1000, UINT32_MAX - 65536,
+    { "daemon", "name", AT(site.name), "dbguest", 1, 32, KIND_NAME, false },
+    { "daemon", "socket", AT(socket), NULL, 2, 107, KIND_PATH, false },
+    { "daemon", "socket_mode", AT(socket_mode), "0660", 0, 0777, KIND_MODE, false },
+    { "daemon", "socket_group", AT(socket_group), "dbguest", 0, 64, KIND_TEXT, false },
+    { "daemon", "state_dir", AT(site.state_dir), "/var/lib/dbguest", 2, 1024, KIND_PATH, false },
+    { "daemon", "versions_dir", AT(site.versions_dir), NULL, 2, 1024, KIND_PATH, false },
+    { "daemon", "backups_dir", AT(site.backups_dir), NULL, 2, 1024, KIND_PATH, false },
+    { "daemon", "run_dir", AT(site.run_dir), "/run/dbguest", 2, 64, KIND_PATH, false },
+    { "daemon", "libexec_dir", AT(site.libexec_dir), DBGUEST_LIBEXEC, 2, 1024, KIND_PATH, false },
+    { "daemon", "supervisor", AT(supervisor), "auto", 1, 16, KIND_WORD, false },
+    { "limits", "line_bytes", AT(line_bytes), "1048576", 1024, 1 << 28, KIND_NUMBER, true },
+    { "limits", "connections", AT(connections), "1024", 1, 1 << 20, KIND_NUMBER, true },
+    { "limits", "requests_in_flight", AT(requests_in_flight), "64", 1, 65536, KIND_NUMBER, true },
+    { "limits", "jobs_running", AT(jobs_running), "8", 1, 1024, KIND_NUMBER, true },
+    { "limits", "depth", AT(depth), "64", 4, 1024, KIND_NUMBER, true },
+    { "jobs", "keep_s", AT(keep_s), "604800", DAY, INT64_C(100) * 366 * DAY, KIND_NUMBER, true },
+    { "jobs", "keep_count", AT(keep_count), "1000", 1, 1000000, KIND_NUMBER, true },
+    { "instances", "uid_first", AT(uid_first), "64100", 1000, UINT32_MAX - 65536, KIND_NUMBER,
       false },
-    { "instances", "uid_count", KIND_NUMBER, AT(uid_count), "1000", 1, 65536, false },
-    { "versions", "policy", KIND_PATH, AT(site.policy), NULL, 2, 1024, true },
+    { "instances", "uid_count", AT(uid_count), "1000", 1, 65536, KIND_NUMBER, false },
+    { "versions", "policy", AT(site.policy), NULL, 2, 1024, KIND_PATH, true },
 };
 
 struct reading {

@@ -28,16 +28,16 @@ static int compare_names(const void *one, const void *other)
 
 static void add_value(struct digest *digest, struct json_object *value);
 
+/* NOLINTNEXTLINE(misc-no-recursion) */
 static void add_members(struct digest *digest, struct json_object *object)
 {
     size_t count = (size_t)json_object_object_length(object);
     autofree const char **names = xcalloc(count + 1, sizeof(*names));
     size_t i = 0;
 
-    json_object_object_foreach (object, name, value) {
-        (void)value;
-        names[i++] = name;
-    }
+    struct json_object_iter member;
+    json_object_object_foreachC (object, member)
+        names[i++] = member.key;
     qsort(names, count, sizeof(*names), compare_names);
     add(digest, "{", 1);
     for (i = 0; i < count; i++) {
@@ -47,7 +47,7 @@ static void add_members(struct digest *digest, struct json_object *object)
     add(digest, "}", 1);
 }
 
-/* As deep as a request may be. */
+/* As deep as a request may be. NOLINTNEXTLINE(misc-no-recursion) */
 static void add_value(struct digest *digest, struct json_object *value)
 {
     if (json_object_is_type(value, json_type_object)) {

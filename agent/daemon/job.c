@@ -191,9 +191,10 @@ static struct json_object *with_job(const struct job *job, struct json_object *r
     json_add_string(out, "job", job->id);
     if (!json_object_is_type(result, json_type_object))
         return out;
-    json_object_object_foreach (result, name, value)
-        if (strcmp(name, "job") != 0)
-            json_add(out, name, json_object_get(value));
+    struct json_object_iter member;
+    json_object_object_foreachC (result, member)
+        if (strcmp(member.key, "job") != 0)
+            json_add(out, member.key, json_object_get(member.val));
     return out;
 }
 

@@ -8,6 +8,7 @@
 #include "daemon.h"
 #include "error.h"
 #include "events.h"
+#include "forget.h"
 #include "instance.h"
 #include "job.h"
 #include "json.h"
@@ -165,7 +166,7 @@ void jobs_ended(struct job *job, struct json_object *end)
     if (job->instance != NULL)
         instance_job_ended(daemon, job->instance);
     queue_run(daemon);
-    table_forget_old(daemon);
+    forget_old_jobs(daemon);
 }
 
 static void jobs_on_deadline(uv_timer_t *timer)

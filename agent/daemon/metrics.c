@@ -1,6 +1,6 @@
 #include "metrics.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -8,7 +8,9 @@
 #include "cleanup.h"
 #include "config.h"
 #include "daemon.h"
+#include "error.h"
 #include "events.h"
+#include "file.h"
 #include "instance.h"
 #include "job.h"
 #include "jobs.h"
@@ -16,17 +18,14 @@
 #include "server.h"
 #include "text.h"
 
-DEFINE_AUTOPTR_FOR(FILE, FILE, fclose)
-
 int64_t metrics_memory_bytes(void)
 {
-    autoptr(FILE) file = fopen("/proc/self/statm", "re");
-    long long total = 0;
-    long long resident = 0;
+    struct error ignored = { 0 };
+    autofree char *text = file_read("/proc/self/statm", NULL, &ignored);
+    const char *resident = text != NULL ? strchr(text, ' ') : NULL;
 
-    if (file == NULL || fscanf(file, "%lld %lld", &total, &resident) != 2)
-        return 0;
-    return resident * sysconf(_SC_PAGESIZE);
+    error_clear(&ignored);
+    return resident != NULL ? strtoll(resident, NULL, 10) * sysconf(_SC_PAGESIZE) : 0;
 }
 
 static void head(struct text *out, const char *name, const char *type, const char *unit,

@@ -12,6 +12,7 @@ enum kind { KIND_STRING, KIND_NUMBER, KIND_WORD, KIND_OBJECT, KIND_ARRAY };
 
 static bool scan_container(struct scanner *scanner);
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as depth_max. */
 static bool scan_value(struct scanner *scanner, enum kind *kind)
 {
     if (scanner->at == scanner->end)
@@ -65,42 +66,68 @@ static void keep_name(struct scanner *scanner)
     scanner->names[scanner->count++] = scanner->hash;
 }
 
-static bool name_is(const struct span *name, const char *word)
+static bool span_is(const struct span *name, const char *word)
 {
     return name->length == strlen(word) && memcmp(name->bytes, word, name->length) == 0;
+}
+
+static void take_id(struct scanner *scanner, struct span value, enum kind kind)
+{
+    scanner->not_number = false;
+    if (kind == KIND_OBJECT || kind == KIND_ARRAY || *value.bytes == 't' || *value.bytes == 'f')
+        scanner_blame(scanner, CODE_REQUEST, "id must be a string, a number or null");
+    else
+        scanner->out->id = value;
+}
+
+static void take_method(struct scanner *scanner, struct span value, enum kind kind)
+{
+    if (kind != KIND_STRING || scanner->escaped)
+        scanner_blame(scanner, CODE_REQUEST, "method must be a method's name");
+    else
+        scanner->out->method = (struct span){ value.bytes + 1, value.length - 2 };
+}
+
+static void take_params(struct scanner *scanner, struct span value, enum kind kind)
+{
+    if (kind != KIND_OBJECT)
+        scanner_blame(scanner, CODE_PARAMS, "params must be an object: parameters go by name");
+    else
+        scanner->out->params = value;
+}
+
+static void take_version(struct scanner *scanner, struct span value, enum kind kind)
+{
+    (void)kind;
+    scanner->versioned = true;
+    if (!span_is(&value, "\"2.0\""))
+        scanner_blame(scanner, CODE_REQUEST, "jsonrpc must be \"2.0\"");
 }
 
 /* A member of the request itself. */
 static void take_member(struct scanner *scanner, const struct span *name, struct span value,
                         enum kind kind)
 {
-    struct span inside = { value.bytes + 1, value.length >= 2 ? value.length - 2 : 0 };
+    static const struct {
+        const char *name;
+        void (*take)(struct scanner *scanner, struct span value, enum kind kind);
+    } members[] = {
+        { "id", take_id },
+        { "method", take_method },
+        { "params", take_params },
+        { "jsonrpc", take_version },
+    };
 
-    if (name_is(name, "id")) {
-        scanner->not_number = false;
-        if (kind == KIND_OBJECT || kind == KIND_ARRAY || *value.bytes == 't' || *value.bytes == 'f')
-            scanner_blame(scanner, CODE_REQUEST, "id must be a string, a number or null");
-        else
-            scanner->out->id = value;
-    } else if (name_is(name, "method")) {
-        if (kind != KIND_STRING || scanner->escaped)
-            scanner_blame(scanner, CODE_REQUEST, "method must be a method's name");
-        else
-            scanner->out->method = inside;
-    } else if (name_is(name, "params")) {
-        if (kind != KIND_OBJECT)
-            scanner_blame(scanner, CODE_PARAMS, "params must be an object: parameters go by name");
-        else
-            scanner->out->params = value;
-    } else if (name_is(name, "jsonrpc")) {
-        scanner->versioned = true;
-        if (kind != KIND_STRING || !name_is(&inside, "2.0"))
-            scanner_blame(scanner, CODE_REQUEST, "jsonrpc must be \"2.0\"");
-    } else {
-        scanner_blame(scanner, CODE_REQUEST, "a request has jsonrpc, id, method and params only");
+    for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
+        if (span_is(name, members[i].name)) {
+            members[i].take(scanner, value, kind);
+            return;
+        }
     }
+    scanner_blame(scanner, CODE_REQUEST, "a request has jsonrpc, id, method and params only");
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as depth_max. */
 static bool scan_member(struct scanner *scanner)
 {
     const char *from = scanner->at;
@@ -127,6 +154,7 @@ static bool scan_member(struct scanner *scanner)
     return true;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as depth_max. */
 static bool scan_item(struct scanner *scanner, bool object)
 {
     enum kind kind = KIND_WORD;
@@ -143,6 +171,7 @@ static bool scan_item(struct scanner *scanner, bool object)
 }
 
 /* An object or array. It calls itself at most depth_max deep. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as depth_max. */
 static bool scan_container(struct scanner *scanner)
 {
     bool object = *scanner->at == '{';
@@ -163,7 +192,7 @@ static bool scan_container(struct scanner *scanner)
     for (;;) {
         if (!scan_item(scanner, object))
             return false;
-        char byte = scanner->at < scanner->end ? *scanner->at : '\0';
+        char byte = scanner_byte(scanner, 0);
         if (byte != ',' && byte != close)
             return scanner_stop(scanner,
                                 "the request is not JSON: ',' or a closing bracket is missing");

@@ -9,6 +9,7 @@
 #include "error.h"
 #include "scan.h"
 
+#define SAFE_DIGITS 15 /* so many always fit */
 #define NUMBER_MAX 400 /* bytes; more digits than any double has */
 
 void scanner_blame(struct scanner *scanner, int code, const char *message)
@@ -94,7 +95,7 @@ static bool scan_hex(struct scanner *scanner, uint32_t *code)
 {
     *code = 0;
     for (int i = 0; i < 4; i++, scanner->at++) {
-        char byte = scanner->at < scanner->end ? *scanner->at : 'x';
+        char byte = scanner_byte(scanner, 0);
 
         if (byte >= '0' && byte <= '9')
             *code = *code << 4 | (uint32_t)(byte - '0');
@@ -134,7 +135,7 @@ static bool scan_escape(struct scanner *scanner)
 {
     static const char letters[] = "\"\\/bfnrt";
     static const char meant[] = "\"\\/\b\f\n\r\t";
-    char letter = scanner->at + 1 < scanner->end ? scanner->at[1] : '\0';
+    char letter = scanner_byte(scanner, 1);
     const char *known = letter != '\0' ? strchr(letters, letter) : NULL;
 
     scanner->escaped = true;
@@ -199,6 +200,24 @@ static bool number_fits(const char *bytes, size_t length, bool whole)
     return errno != ERANGE;
 }
 
+/* ".5" and "e-7", where they are there: then the number is no whole one. */
+static bool scan_fraction(struct scanner *scanner, bool *whole)
+{
+    if (scanner->at < scanner->end && *scanner->at == '.') {
+        *whole = false;
+        scanner->at++;
+        if (!scan_digits(scanner))
+            return false;
+    }
+    if (scanner->at == scanner->end || (*scanner->at | 0x20) != 'e')
+        return true;
+    *whole = false;
+    scanner->at++;
+    if (scanner->at < scanner->end && (*scanner->at == '+' || *scanner->at == '-'))
+        scanner->at++;
+    return scan_digits(scanner);
+}
+
 bool scanner_number(struct scanner *scanner)
 {
     const char *from = scanner->at;
@@ -206,30 +225,17 @@ bool scanner_number(struct scanner *scanner)
 
     if (*scanner->at == '-')
         scanner->at++;
-    bool zero = scanner->at < scanner->end && *scanner->at == '0';
     const char *digits = scanner->at;
     if (!scan_digits(scanner))
         return false;
-    if (zero && scanner->at - digits > 1)
+    if (*digits == '0' && scanner->at - digits > 1)
         return scanner_stop(scanner, "the request is not JSON: a number that begins with 0");
+    if (!scan_fraction(scanner, &whole))
+        return false;
 
-    if (scanner->at < scanner->end && *scanner->at == '.') {
-        whole = false;
-        scanner->at++;
-        if (!scan_digits(scanner))
-            return false;
-    }
-    if (scanner->at < scanner->end && (*scanner->at | 0x20) == 'e') {
-        whole = false;
-        scanner->at++;
-        if (scanner->at < scanner->end && (*scanner->at == '+' || *scanner->at == '-'))
-            scanner->at++;
-        if (!scan_digits(scanner))
-            return false;
-    }
-    /* The request's own id is never read as a number. */
-    if (scanner->at - from > 15 || !whole)
-        scanner->not_number = !number_fits(from, (size_t)(scanner->at - from), whole);
+    size_t length = (size_t)(scanner->at - from);
+    if (length > SAFE_DIGITS || !whole)
+        scanner->not_number = !number_fits(from, length, whole);
     return true;
 }
 

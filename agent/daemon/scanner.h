@@ -29,6 +29,12 @@ void scanner_blame(struct scanner *scanner, int code, const char *message);
 /* What is no JSON ends the reading: always false. */
 bool scanner_stop(struct scanner *scanner, const char *message);
 
+/* The byte so many further on; 0 behind the end. */
+static inline char scanner_byte(const struct scanner *scanner, ptrdiff_t ahead)
+{
+    return (char)(ahead < scanner->end - scanner->at ? scanner->at[ahead] : 0);
+}
+
 /* Each reads what begins at scanner->at, and leaves that behind it. */
 void scanner_space(struct scanner *scanner);
 bool scanner_string(struct scanner *scanner);

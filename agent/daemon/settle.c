@@ -64,9 +64,11 @@ static struct json_object *more_of(const struct job *job)
 
 static void add_missing(struct json_object *end, struct json_object *more)
 {
-    json_object_object_foreach (more, name, value)
-        if (json_get(end, name) == NULL)
-            json_add(end, name, json_object_get(value));
+    struct json_object_iter member;
+
+    json_object_object_foreachC (more, member)
+        if (json_get(end, member.key) == NULL)
+            json_add(end, member.key, json_object_get(member.val));
 }
 
 static void finish_on_pool(struct settling *settling)

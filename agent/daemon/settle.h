@@ -11,7 +11,7 @@ struct job;
 void settle(struct job *job);
 void settle_later(struct job *job, double seconds);
 /* Its worker's process has ended: to be called by its watch. */
-void settle_on_gone(void *job);
+void settle_on_gone(void *context);
 /* Ends a job that never began. Clears err. */
 void settle_refused(struct job *job, struct error *err);
 

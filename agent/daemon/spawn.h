@@ -8,9 +8,10 @@
 
 struct daemon;
 
-/* Both return 0 or libuv's error; process must be closed in either case. */
+/* pipes are its stdin and stdout. Both return 0 or libuv's error; process must be closed in either
+ * case. */
 int spawn_on_pipes(struct daemon *daemon, uv_process_t *process, const char *const argv[],
-                   uv_pipe_t *input, uv_pipe_t *output, uv_exit_cb on_exit);
+                   uv_pipe_t *const pipes[2], uv_exit_cb on_exit);
 /* stdin and stdout are /dev/null; stderr is ours. It outlives us. */
 int spawn_alone(struct daemon *daemon, uv_process_t *process, const char *const argv[],
                 uv_exit_cb on_exit);

@@ -120,21 +120,20 @@ static bool fill(const char *folder, const char *request, bool started, struct e
            file_sync(folder, err);
 }
 
-bool store_accept(const struct site *site, const char *id, const char *request, const char *secrets,
-                  bool started, struct error *err)
+bool store_accept(const struct site *site, const struct store_job *job, struct error *err)
 {
-    autofree char *making = xasprintf("%s/jobs/open/.%s.tmp", site->state_dir, id);
-    autofree char *folder = store_open_folder(site, id);
-    autofree char *secrets_path = store_secrets_path(site, id);
+    autofree char *making = xasprintf("%s/jobs/open/.%s.tmp", site->state_dir, job->id);
+    autofree char *folder = store_open_folder(site, job->id);
+    autofree char *secrets_path = store_secrets_path(site, job->id);
     struct error ignored = { 0 };
 
-    if (secrets != NULL && !write_plain(secrets_path, secrets, err))
+    if (job->secrets != NULL && !write_plain(secrets_path, job->secrets, err))
         return false;
-    if (fill(making, request, started, err) && file_move(making, folder, err))
+    if (fill(making, job->request, job->started, err) && file_move(making, folder, err))
         return true;
     if (!file_remove_tree(making, &ignored))
         error_clear(&ignored);
-    store_forget_secrets(site, id);
+    store_forget_secrets(site, job->id);
     return error_prefix(err, "cannot accept the job");
 }
 

@@ -39,9 +39,15 @@ bool store_prepare(const struct site *site, struct error *err);
 int64_t store_last(const struct site *site);
 bool store_write_last(const struct site *site, int64_t last, struct error *err);
 
-/* Makes the job's folder; secrets (JSON or NULL) go to memory. */
-bool store_accept(const struct site *site, const char *id, const char *request, const char *secrets,
-                  bool started, struct error *err);
+/* What is written down of a job when it is accepted. */
+struct store_job {
+    const char *id;
+    const char *request; /* JSON */
+    const char *secrets; /* JSON, kept in memory; or NULL */
+    bool started;        /* its worker is spawned as soon as this is durable */
+};
+
+bool store_accept(const struct site *site, const struct store_job *job, struct error *err);
 bool store_started(const char *folder, struct error *err);
 bool store_cancel(const char *folder, struct error *err);
 void store_forget_secrets(const struct site *site, const char *id);

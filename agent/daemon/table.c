@@ -1,7 +1,5 @@
 #include "table.h"
 
-#include <malloc.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +7,7 @@
 #include "daemon.h"
 #include "error.h"
 #include "file.h"
+#include "forget.h"
 #include "job.h"
 #include "jobs.h"
 #include "json.h"
@@ -21,9 +20,6 @@
 #include "store.h"
 
 #define NUMBERS_AT_ONCE 20
-#define DAY_S 86400.0
-#define JUMP_S 3600.0
-#define TRIM_EVERY_S 1.0
 
 struct waiting {
     struct waiting *next;
@@ -38,9 +34,6 @@ struct jobs {
     bool all;               /* the ended ones have been read */
     struct waiting *waiting, **end;
     uv_timer_t timer;
-    double clock_offset; /* CLOCK_REALTIME less CLOCK_BOOTTIME at the start */
-    double trimmed_at;
-    bool suspended; /* the clock has jumped: nothing is removed by age */
 };
 
 size_t jobs_count(const struct daemon *daemon)
@@ -64,7 +57,7 @@ void jobs_add(struct daemon *daemon, struct job *job)
 
     if (jobs->count == jobs->room) {
         jobs->room = jobs->room * 2 + 32;
-        jobs->jobs = xrealloc(jobs->jobs, jobs->room * sizeof(*jobs->jobs));
+        jobs->jobs = xrealloc(jobs->jobs, jobs->room * sizeof(struct job *));
     }
     jobs->jobs[jobs->count++] = job;
     if (job->number > jobs->last)
@@ -78,7 +71,7 @@ void jobs_drop(struct job *job)
 
     while (jobs->jobs[i] != job)
         i++;
-    memmove(jobs->jobs + i, jobs->jobs + i + 1, (--jobs->count - i) * sizeof(*jobs->jobs));
+    memmove(jobs->jobs + i, jobs->jobs + i + 1, (--jobs->count - i) * sizeof(struct job *));
     job_free(job);
 }
 
@@ -122,7 +115,7 @@ static int compare_numbers(const void *one, const void *other)
 static void sort(struct jobs *jobs)
 {
     if (jobs->count > 1)
-        qsort(jobs->jobs, jobs->count, sizeof(*jobs->jobs), compare_numbers);
+        qsort(jobs->jobs, jobs->count, sizeof(struct job *), compare_numbers);
 }
 
 /* "j12"; 0 when it is no such name. */
@@ -178,7 +171,7 @@ bool jobs_load(struct daemon *daemon, struct error *err)
 
     daemon->jobs = jobs;
     jobs->end = &jobs->waiting;
-    jobs->clock_offset = process_time_s() - process_clock_s();
+    forget_begin();
     uv_timer_init(daemon->loop, &jobs->timer);
     if (!store_prepare(&daemon->config->site, err))
         return false;
@@ -261,7 +254,7 @@ static void load_on_pool(void *context)
     error_clear(&err);
     for (char **name = names; name != NULL && *name != NULL; name++)
         room++;
-    loading->jobs = xcalloc(room + 1, sizeof(*loading->jobs));
+    loading->jobs = xcalloc(room + 1, sizeof(struct job *));
     for (size_t i = 0; i < room; i++) {
         struct job *job = load_done(loading->daemon, names[i]);
         if (job != NULL)
@@ -305,7 +298,7 @@ static void load_on_done(void *context)
         waiting->then(waiting->context);
         free(waiting);
     }
-    table_forget_old(daemon);
+    forget_old_jobs(daemon);
 }
 
 void jobs_resume(struct daemon *daemon)
@@ -320,6 +313,11 @@ void jobs_resume(struct daemon *daemon)
     queue_run(daemon);
 }
 
+bool table_is_whole(const struct daemon *daemon)
+{
+    return daemon->jobs->all;
+}
+
 void jobs_need_all(struct daemon *daemon, void (*then)(void *context), void *context)
 {
     struct jobs *jobs = daemon->jobs;
@@ -332,74 +330,4 @@ void jobs_need_all(struct daemon *daemon, void (*then)(void *context), void *con
     *waiting = (struct waiting){ .then = then, .context = context };
     *jobs->end = waiting;
     jobs->end = &waiting->next;
-}
-
-/* C27: a clock that jumped makes nothing old. */
-static bool clock_is_sound(struct jobs *jobs)
-{
-    double jumped_s = process_time_s() - process_clock_s() - jobs->clock_offset;
-
-    if (fabs(jumped_s) < JUMP_S)
-        return true;
-    if (!jobs->suspended)
-        log_error("the clock jumped by %.0f s: jobs are not removed by age until a restart",
-                  jumped_s);
-    jobs->suspended = true;
-    return false;
-}
-
-static void forget_on_pool(void *context)
-{
-    struct error err = { 0 };
-
-    if (!file_remove_tree(context, &err))
-        log_error("%s", err.message);
-    error_clear(&err);
-    free(context);
-}
-
-static bool is_old(const struct daemon *daemon, const struct job *job, size_t newer, bool sound)
-{
-    double age_s = process_time_s() - job->ended_at;
-    bool too_many = newer >= (size_t)daemon->config->keep_count;
-    bool too_old = sound && age_s > (double)daemon->config->keep_s;
-
-    /* Who repeats a call by its key within a day must find it. */
-    if (job->key != NULL && !(sound && age_s > DAY_S))
-        return false;
-    return too_many || too_old;
-}
-
-/* After work, what it took is given back. */
-static void give_memory_back(struct jobs *jobs)
-{
-    double now = process_clock_s();
-
-    if (jobs->count > 0 && jobs->jobs[jobs->count - 1]->state != JOB_ENDED)
-        return;
-    if (now - jobs->trimmed_at < TRIM_EVERY_S)
-        return;
-    jobs->trimmed_at = now;
-    malloc_trim(0);
-}
-
-void table_forget_old(struct daemon *daemon)
-{
-    struct jobs *jobs = daemon->jobs;
-    bool sound = clock_is_sound(jobs);
-    size_t ended = 0;
-
-    give_memory_back(jobs);
-    if (!jobs->all)
-        return;
-    for (size_t i = jobs->count; i > 0; i--) {
-        struct job *job = jobs->jobs[i - 1];
-
-        if (job->state != JOB_ENDED || job->attention)
-            continue;
-        if (!is_old(daemon, job, ended++, sound) || job->pending > 0)
-            continue;
-        work_queue(daemon, forget_on_pool, NULL, store_done_folder(&daemon->config->site, job->id));
-        jobs_drop(job);
-    }
 }

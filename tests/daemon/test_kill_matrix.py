@@ -1,0 +1,100 @@
+"""SIGKILL of worker, daemon, engine or all at once, before and after every record of every
+operation's journal, each undo and each recovery too (CRASH.md, "How it is tested").
+
+    DBGUEST_MATRIX=all      every victim at every place; otherwise the victims take turns
+    DBGUEST_MATRIX=quick    one place in seven
+    DBGUEST_MATRIX_TABLE    where the table goes, as Markdown
+"""
+
+import collections
+import multiprocessing
+import os
+import pathlib
+import signal
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "fault"))
+import ground
+import matrix
+
+BUILD = os.environ.get("DBGUEST_BUILD", pathlib.Path(__file__).parents[2] / "build")
+HOW = os.environ.get("DBGUEST_MATRIX", "")
+EVERY = {"all": 1, "quick": 28 - 1}.get(HOW, 5)  # prime to four victims and two sides
+ALL = matrix.OPERATIONS + matrix.RECOVERIES
+TABLE = os.environ.get("DBGUEST_MATRIX_TABLE")
+
+here = None  # of a process of the pool: its ground
+
+
+def begin(numbers):
+    """In each process: a ground of its own, which goes with the process."""
+    global here
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    here = ground.Ground(BUILD, numbers.get())
+    try:
+        here.make()
+    except BaseException:
+        here.remove()
+        raise
+    multiprocessing.util.Finalize(None, here.remove, exitpriority=10)
+
+
+def run(index):
+    operation = ALL[index]
+    victims = ("all",) if operation.deaths and HOW != "all" else matrix.VICTIMS
+    return matrix.run_operation(here, operation, victims, every=EVERY, offset=index)
+
+
+@pytest.fixture(scope="module")
+def played():
+    """The rows of each operation, as they come; two grounds side by side do not meet."""
+    context = multiprocessing.get_context("spawn")
+    numbers = context.Queue()
+    for number in range(2):
+        numbers.put(number)
+    pool = context.Pool(2, begin, (numbers,))
+    rows = [pool.apply_async(run, (index,)) for index in range(len(ALL))]
+    yield rows
+    pool.close()
+    pool.join()
+
+
+seen = []
+
+
+@pytest.mark.parametrize("index", range(len(ALL)), ids=[operation.name for operation in ALL])
+def test_old_or_new_whoever_dies_at(played, index):
+    rows = played[index].get(1800)
+    seen.extend(rows)
+    wrong = [row for row in rows if row[4].startswith("WRONG")]
+    assert not wrong, "\n" + "\n".join(" | ".join(row) for row in wrong)
+
+
+def table(rows):
+    """Steps by victim, the outcomes before and after the record."""
+    cells = collections.defaultdict(dict)
+    for operation, record, when, victim, said in rows:
+        cells[operation, record].setdefault(victim, {})[when] = said
+    lines, last = [], None
+    for (operation, record), victims in cells.items():
+        if operation != last:
+            lines += ["", f"**{operation}**", "",
+                      "| record | " + " | ".join(matrix.VICTIMS) + " |",
+                      "|---" * 5 + "|"]
+            last = operation
+        words = []
+        for victim in matrix.VICTIMS:
+            told = victims.get(victim, {})
+            words.append(" / ".join(dict.fromkeys(told[when] for when in ("before", "after")
+                                                  if when in told)))
+        lines.append(f"| `{record}` | " + " | ".join(words) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_table_is_written():
+    text = table(seen)
+    print(text)
+    if TABLE:
+        pathlib.Path(TABLE).write_text(f"{len(seen)} cases.\n" + text)
