@@ -32,29 +32,29 @@ static const struct {
     unsigned int number;
     enum error_reason reason;
 } reasons[] = {
-    { 1007, ERROR_EXISTS },      /* database */
-    { 1008, ERROR_NOT_FOUND },   /* database, to drop */
-    { 1049, ERROR_NOT_FOUND },   /* database */
-    { 1021, ERROR_NO_SPACE },    /* disk full */
-    { 1114, ERROR_NO_SPACE },    /* table full */
-    { 1040, ERROR_BUSY },        /* too many connections */
-    { 1205, ERROR_BUSY },        /* lock wait timeout */
-    { 1213, ERROR_BUSY },        /* deadlock */
-    { 1059, ERROR_INVALID },     /* identifier too long */
-    { 1102, ERROR_INVALID },     /* database name */
-    { 1115, ERROR_INVALID },     /* unknown character set */
-    { 1231, ERROR_INVALID },     /* value of a variable */
-    { 1253, ERROR_INVALID },     /* collation of another character set */
-    { 1273, ERROR_INVALID },     /* unknown collation */
-    { 1300, ERROR_INVALID },     /* bytes that are no text */
-    { 1366, ERROR_INVALID },     /* likewise */
-    { 1406, ERROR_INVALID },     /* data too long: a name in a grant */
-    { 1470, ERROR_INVALID },     /* name too long */
-    { 1053, ERROR_INTERRUPTED }, /* shutdown */
-    { 1317, ERROR_INTERRUPTED }, /* killed */
-    { 1927, ERROR_INTERRUPTED }, /* killed */
-    { 2006, ERROR_INTERRUPTED }, /* server has gone away */
-    { 2013, ERROR_INTERRUPTED }, /* lost while asking */
+    { 1007, ERROR_EXISTS },            /* database */
+    { 1008, ERROR_NOT_FOUND },         /* database, to drop */
+    { 1049, ERROR_NOT_FOUND },         /* database */
+    { 1021, ERROR_NO_SPACE },          /* disk full */
+    { 1114, ERROR_NO_SPACE },          /* table full */
+    { 1040, ERROR_BUSY },              /* too many connections */
+    { 1205, ERROR_BUSY },              /* lock wait timeout */
+    { 1213, ERROR_BUSY },              /* deadlock */
+    { 1059, ERROR_INVALID },           /* identifier too long */
+    { 1102, ERROR_INVALID },           /* database name */
+    { 1115, ERROR_INVALID },           /* unknown character set */
+    { MY_WRONG_VALUE, ERROR_INVALID }, /* value of a variable */
+    { 1253, ERROR_INVALID },           /* collation of another character set */
+    { 1273, ERROR_INVALID },           /* unknown collation */
+    { 1300, ERROR_INVALID },           /* bytes that are no text */
+    { 1366, ERROR_INVALID },           /* likewise */
+    { 1406, ERROR_INVALID },           /* data too long: a name in a grant */
+    { 1470, ERROR_INVALID },           /* name too long */
+    { 1053, ERROR_INTERRUPTED },       /* shutdown */
+    { 1317, ERROR_INTERRUPTED },       /* killed */
+    { 1927, ERROR_INTERRUPTED },       /* killed */
+    { 2006, ERROR_INTERRUPTED },       /* server has gone away */
+    { 2013, ERROR_INTERRUPTED },       /* lost while asking */
 };
 
 static bool my_fail(MYSQL *mysql, struct error *err)

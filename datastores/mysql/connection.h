@@ -53,6 +53,7 @@ int64_t my_number(struct connection *db, struct error *err, const char *format, 
 
 /* The server's number of the last error, and those that callers tell apart. */
 unsigned int my_errno(const struct connection *db);
+#define MY_WRONG_VALUE 1231    /* of a variable */
 #define MY_WRONG_TYPE 1232     /* a variable wants another type */
 #define MY_READ_ONLY 1238      /* a variable that is fixed while the server runs */
 #define MY_NO_SUCH_THREAD 1094 /* it has ended already */

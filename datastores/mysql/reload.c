@@ -99,7 +99,9 @@ static bool apply(struct connection *db, const char *name, const char *value,
         return true;
 
     unsigned int number = my_errno(db);
-    if (number == MY_READ_ONLY || number == MY_UNKNOWN_VARIABLE) {
+    /* The value itself is good (check_settings), but not while it runs: a pool that grows too far.
+     */
+    if (number == MY_READ_ONLY || number == MY_UNKNOWN_VARIABLE || number == MY_WRONG_VALUE) {
         error_clear(&refused);
         json_object_array_add(restart_needed, json_object_new_string(name));
         return true;
@@ -141,8 +143,9 @@ bool mysql_reload(struct task *task, struct json_object *restart_needed, struct 
     autoptr(connection) db = memory == NULL ? NULL : my_connect_for_change(task, err);
     autoptr(json_object) running = db == NULL ? NULL : running_settings(db, err);
 
-    if (running == NULL || !apply_chosen(db, chosen, running, restart_needed, err) ||
-        !apply_chosen(db, memory, running, restart_needed, err))
+    /* What memory decides waits for the next start: a pool that grows by itself, because somebody
+     * changed another setting, may hold the server up for long. */
+    if (running == NULL || !apply_chosen(db, chosen, running, restart_needed, err))
         return false;
 
     /* What is no longer chosen goes back to the default. */
