@@ -230,14 +230,11 @@ static bool apply_to(struct task *task, const struct verb *verb, struct json_obj
     return good;
 }
 
-static bool apply(struct task *task, struct error *err)
+static bool try_apply(struct task *task, struct error *err)
 {
     const struct verb *verb = find_verb(task);
     autoptr(json_object) objects =
         catalog_objects(task->params, verb->kind == OBJECT_DATABASE ? "databases" : "users");
-
-    if (!must_run(task, err))
-        return false;
     autoptr(json_object) present = find_present(task, verb, objects, err);
     if (present == NULL || !task_keep_fact(task, "present", json_object_get(present), err))
         return false;
@@ -250,13 +247,41 @@ static bool apply(struct task *task, struct error *err)
     return true;
 }
 
-/* --- recovery --- */
-
 static bool interrupted(struct task *task, struct error *err)
 {
-    error_set(err, ERROR_INTERRUPTED, "the worker of %s died; %s was not done, or nobody can tell",
-              task->job, task->state->method->name);
+    error_set(err, ERROR_INTERRUPTED, "%s was interrupted; it was not done, or nobody can tell",
+              task->state->method->name);
     return error_hint(err, "ask again; what is there stays");
+}
+
+/* An engine that dies over it may have done it and not said so. */
+static bool apply(struct task *task, struct error *err)
+{
+    struct process process = { 0 };
+
+    if (!must_run(task, err))
+        return false;
+    if (engine_find(task->engine, &process) && try_apply(task, err))
+        return true;
+    if (process_lives(&process))
+        return false;
+    error_clear(err);
+    return interrupted(task, err);
+}
+
+/* --- recovery --- */
+
+/* Only a running engine shows its catalogue; one that should run is started for it. */
+static bool bring_up(struct task *task, struct error *err)
+{
+    struct process process;
+
+    if (task->engine == NULL || place_is_closed(task->engine->folder))
+        return interrupted(task, err);
+    if (engine_find(task->engine, &process))
+        return true;
+    return place_wanted(task->engine->folder) ? command_start_engine(task, err)
+                                              : interrupted(task, err);
 }
 
 /* Whether the catalogue shows that all of it was done, by this job and not before. */
@@ -281,11 +306,8 @@ static bool resolve(struct task *task, struct error *err)
     const struct verb *verb = find_verb(task);
     autoptr(json_object) objects =
         catalog_objects(task->params, verb->kind == OBJECT_DATABASE ? "databases" : "users");
-    struct process process;
 
-    if (task->engine == NULL || !engine_find(task->engine, &process))
-        return interrupted(task, err);
-    if (!task->store->evict(task, err))
+    if (!bring_up(task, err) || !task->store->evict(task, err))
         return false;
     if (verb->trace == TRACE_DISABLED)
         return call_root(task, err); /* repeating it is harmless, and leaves no door open */

@@ -65,11 +65,9 @@ static bool set_engines(struct task *task, struct error *err)
     engine_free(task->engine);
     point(task, old_engine);
 
-    autofree char *settings =
-        xasprintf("%s/generations/%d/settings.json", old_engine->folder, number_fact(task, "to"));
-    if (file_exists(settings) && !open_new(task, err))
+    bool used = place_current(old_engine->folder) == number_fact(task, "to");
+    if (used && !open_new(task, err))
         return false;
-    bool used = new_engine != NULL && place_current(old_engine->folder) == new_engine->number;
     point(task, used ? new_engine : old_engine);
     return true;
 }
@@ -237,8 +235,11 @@ static bool stop_new(struct task *task, struct error *err)
 {
     double ends_at = process_clock_s() + HANG_MS / 1000.0;
 
-    if (new_engine == NULL && !open_new(task, err))
-        return false;
+    /* An earlier recovery has been past here when the generation is gone, or half gone. */
+    if (!open_new(task, err)) {
+        error_clear(err);
+        return true;
+    }
     point(task, new_engine);
     if (!engine_signal_stop(new_engine, false, err))
         return false;

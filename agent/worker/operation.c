@@ -13,6 +13,8 @@
 #include "state.h"
 
 #define READY_TRIES 3
+#define UNDO_TRIES 4
+#define RESOLVE_TRIES 4
 #define FINISH_TRIES 5
 
 static size_t count_steps(const struct operation *operation)
@@ -154,6 +156,23 @@ static void make_rolled_back(struct task *task, struct error *err)
     error_move(err, &outer);
 }
 
+/*
+ * An engine that dies while it is being undone fails that once; looked at again it is one that does
+ * not run. What fails for good keeps its reason.
+ */
+static bool undo_step(struct task *task, const struct step *step, size_t number, size_t count,
+                      struct error *err)
+{
+    for (int i = 0; i < UNDO_TRIES; i++) {
+        error_clear(err);
+        if (i > 0)
+            task_sleep_ms(task, 50 << i);
+        if (run_step(task, step->name, number, count, true, step->undo, err))
+            return true;
+    }
+    return error_prefix(err, "undo %s", step->name);
+}
+
 /* Undoes steps [0, from) in reverse; those already undone look at the world and do nothing. */
 static bool undo_steps(const struct operation *operation, struct task *task, size_t from,
                        struct error *err)
@@ -168,8 +187,8 @@ static bool undo_steps(const struct operation *operation, struct task *task, siz
             continue;
         if (!note_step(task, "undo", step->name, true, err))
             return false;
-        if (!run_step(task, step->name, i, count, true, step->undo, err))
-            return error_prefix(err, "undo %s", step->name);
+        if (!undo_step(task, step, i, count, err))
+            return false;
         note_done(task, "undone", step->name);
     }
     return true;
@@ -303,11 +322,26 @@ static void make_interrupted(const struct operation *operation, struct task *tas
     task->state->step = progress->begun == 0 ? "start" : operation->steps[progress->begun - 1].name;
 }
 
+/* That nobody can tell is final; an engine that dies under the question is asked once more. */
+static bool resolve(const struct operation *operation, struct task *task, struct error *err)
+{
+    for (int i = 0; i < RESOLVE_TRIES; i++) {
+        error_clear(err);
+        if (i > 0)
+            task_sleep_ms(task, 50 << i);
+        if (run_step(task, "resolve", 1, 1, false, operation->resolve, err))
+            return true;
+        if (err->reason == ERROR_INTERRUPTED)
+            return false;
+    }
+    return false;
+}
+
 static bool recover_backward(const struct operation *operation, struct task *task,
                              const struct progress *progress, struct error *err)
 {
     if (operation->resolve != NULL && !progress->aborted) {
-        if (run_step(task, "resolve", 1, 1, false, operation->resolve, err))
+        if (resolve(operation, task, err))
             return end_ok(task, err) || end_attention(task, err);
         return end_failed(task, err);
     }

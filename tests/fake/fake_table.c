@@ -86,7 +86,6 @@ static void put(struct table *table, const char *key, const char *value)
     bool found = false;
     size_t at = place_of(table, key, &found);
 
-    table->position++;
     if (found) {
         free(table->rows[at].value);
     } else {
@@ -106,7 +105,6 @@ static void take(struct table *table, const char *key)
     bool found = false;
     size_t at = place_of(table, key, &found);
 
-    table->position++;
     if (!found)
         return;
     free(table->rows[at].key);
@@ -124,6 +122,7 @@ static void apply(struct table *table, char *line)
 
     if (kind == NULL || key == NULL)
         return;
+    table->position += kind[0] != 'F';
     if (kind[0] == 'F')
         table->format = atoi(key);
     else if (kind[0] == 'S')
@@ -163,7 +162,7 @@ const char *table_get(const struct table *table, const char *key)
     return found ? table->rows[at].value : NULL;
 }
 
-bool table_set(struct table *table, const char *key, const char *value)
+static bool keep(struct table *table, const char *key, const char *value)
 {
     char line[LINE];
     int length = value == NULL ? snprintf(line, sizeof(line), "D %s\n", key)
@@ -184,6 +183,15 @@ bool table_set(struct table *table, const char *key, const char *value)
         return false;
     }
     table->bytes += (size_t)length;
+    table->position++;
+    return true;
+}
+
+bool table_set(struct table *table, const char *key, const char *value)
+{
+    /* What the engine is told for a while only is gone when it ends. */
+    if (strncmp(key, "s:", 2) != 0 && !keep(table, key, value))
+        return false;
     if (value == NULL)
         take(table, key);
     else

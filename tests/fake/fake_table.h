@@ -30,7 +30,8 @@ bool table_load(const char *path, int format);
 bool table_open(struct table *table, const char *path);
 
 const char *table_get(const struct table *table, const char *key);
-/* value NULL: takes the key away. False when it cannot be written; then nothing has changed. */
+/* value NULL: takes the key away. False when it cannot be written; then nothing has changed. Keys
+ * "s:..." live in memory only. */
 bool table_set(struct table *table, const char *key, const char *value);
 size_t table_count(const struct table *table, const char *prefix);
 

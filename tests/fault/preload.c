@@ -4,7 +4,7 @@
  *
  *     rules    a line each: WHEN ACTION RECORD. The first one counts; when it has come true it is
  *              taken away before the action, so that the next one may wait for the next worker.
- *     fired    written then: the worker's pid
+ *     fired    written right before it is: the worker's pid
  *     records  if it is there, each record is added to it: pid, a space, and the record's JSON
  *
  * RECORD is a part of the record's JSON ({"begin":"fence"). WHEN is
@@ -100,6 +100,9 @@ static bool take_rule(const char *bytes, size_t length, struct rule *rule)
         return false;
     if (memmem(bytes, length, rule->record, strlen(rule->record)) == NULL)
         return false;
+    char pid[16];
+    snprintf(pid, sizeof(pid), "%d\n", getpid());
+    put("fired", O_WRONLY | O_CREAT | O_TRUNC, pid, strlen(pid));
     put("rules", O_WRONLY | O_TRUNC, end + 1, size - (size_t)(end + 1 - rules));
     return true;
 }
@@ -107,10 +110,6 @@ static bool take_rule(const char *bytes, size_t length, struct rule *rule)
 /* What fails gives its errno; what dies does not come back; what was stopped goes on. */
 static int act(const struct rule *rule)
 {
-    char pid[16];
-
-    snprintf(pid, sizeof(pid), "%d\n", getpid());
-    put("fired", O_WRONLY | O_CREAT | O_TRUNC, pid, strlen(pid));
     if (strcmp(rule->action, "kill") == 0)
         kill(getpid(), SIGKILL);
     else if (strcmp(rule->action, "stop") == 0)
