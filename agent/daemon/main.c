@@ -178,5 +178,6 @@ int main(int count, char **words)
     log_info("ready, listening on %s", the_daemon.config->socket);
     uv_run(the_daemon.loop, UV_RUN_DEFAULT);
     jobs_close(&the_daemon);
+    place_leave(&the_daemon);
     return 0;
 }

@@ -100,3 +100,16 @@ bool place_take(struct daemon *daemon, struct error *err)
     daemon->secrets_safe = make_secrets(secrets);
     return true;
 }
+
+void place_leave(const struct daemon *daemon)
+{
+    autofree char *secrets = xasprintf("%s/secrets", daemon->config->site.run_dir);
+    struct error ignored = { 0 };
+    char **names = file_names(secrets, &ignored);
+
+    error_clear(&ignored);
+    /* Where it is no mount of its own this fails, and nothing is lost. */
+    if (names != NULL && names[0] == NULL)
+        (void)umount2(secrets, UMOUNT_NOFOLLOW);
+    file_free_names(names);
+}

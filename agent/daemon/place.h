@@ -14,5 +14,7 @@ struct error;
  * lives. Refuses state on a network file system, and a second daemon, saying which is the first.
  */
 bool place_take(struct daemon *daemon, struct error *err);
+/* Unmounts what was mounted for secrets, unless some are waiting there. */
+void place_leave(const struct daemon *daemon);
 
 #endif
