@@ -113,10 +113,11 @@ static void find_common(struct task *task, struct json_object *findings)
         add_finding(findings, "note", "backup_age", "there is no backup", backup);
         return;
     }
-    double age_h = (process_time_s() - json_get_double(newest, "created_time")) / 3600;
+    double age_min = (process_time_s() - json_get_double(newest, "created_time")) / 60;
     const char *verified = json_get_string(newest, "verified_at");
-    autofree char *message = xasprintf("last good backup is %.0f h old, %s", age_h,
-                                       verified == NULL ? "not verified" : "verified");
+    autofree char *message =
+        xasprintf("last good backup is %.0f %s old, %s", age_min < 120 ? age_min : age_min / 60,
+                  age_min < 120 ? "min" : "h", verified == NULL ? "not verified" : "verified");
     add_finding(findings, "note", "backup_age", message, NULL);
 }
 
@@ -197,6 +198,7 @@ bool upgrade_check(struct task *task, const char *version, struct json_object *r
     if (target == NULL || !judge(task, from, target, err))
         return false;
     json_add_string(result, "instance", task->engine->instance);
+    json_add_string(result, "datastore", task->engine->datastore);
     json_add_string(result, "version", version);
     json_add_string(result, "from_version", own);
     return examine(task, target, result, err);

@@ -20,6 +20,7 @@
 #include "process.h"
 #include "state.h"
 #include "upgrade_check.h"
+#include "upgrade_report.h"
 
 #define HANG_MS                                                                                    \
     60000 /* a version that nobody has used yet and that does not stop is ended then               \
@@ -76,12 +77,14 @@ static bool set_engines(struct task *task, struct error *err)
 
 static bool keep_check(struct task *task, struct json_object *check, struct error *err)
 {
-    return task_keep_text(task, "from_version", old_engine->version, err) &&
-           task_keep_text(task, "version", json_get_string(check, "version"), err) &&
-           task_keep_fact(task, "expected_outage_s",
-                          json_copy(json_get(check, "expected_outage_s")), err) &&
-           task_keep_fact(task, "from", json_object_new_int(old_engine->number), err) &&
-           task_keep_fact(task, "to", json_object_new_int(old_engine->number + 1), err);
+    struct json_object *facts = json_object_new_object();
+
+    json_add_string(facts, "from_version", old_engine->version);
+    json_add_string(facts, "version", json_get_string(check, "version"));
+    json_add(facts, "expected_outage_s", json_copy(json_get(check, "expected_outage_s")));
+    json_add_int(facts, "from", old_engine->number);
+    json_add_int(facts, "to", old_engine->number + 1);
+    return task_keep_facts(task, facts, err);
 }
 
 static void count_findings(struct task *task, struct json_object *findings)
@@ -281,6 +284,18 @@ static bool prove_closed(struct task *task, struct error *err)
            error_set(err, ERROR_NEEDS_ATTENTION, "%d sessions came in while it was closed", ended);
 }
 
+static bool keep_proof(struct task *task, struct json_object *counts, struct json_object *after,
+                       struct error *err)
+{
+    struct json_object *facts = json_object_new_object();
+
+    json_add(facts, "proved", json_copy(counts));
+    json_add(facts, "process", process_to_json(&proved));
+    json_add_string(facts, "position_before", json_get_string(facts_before, "position"));
+    json_add_string(facts, "position_after", json_get_string(after, "position"));
+    return task_keep_facts(task, facts, err);
+}
+
 static bool prove(struct task *task, struct error *err)
 {
     autoptr(json_object) after = json_object_new_object();
@@ -293,9 +308,7 @@ static bool prove(struct task *task, struct error *err)
 
     autofree char *summary = facts_summary(counts);
     task_what(task, "executable, position, %s as before", summary);
-    autoptr(json_object) process = process_to_json(&proved);
-    return task_keep_fact(task, "proved", json_object_get(counts), err) &&
-           task_keep_fact(task, "process", json_object_get(process), err);
+    return keep_proof(task, counts, after, err);
 }
 
 /* --- commit is behind: forward --- */
@@ -336,6 +349,7 @@ static void fill_result(struct task *task, double outage_s)
     json_add(result, "proved", json_copy(task_fact(task, "proved")));
     json_add(result, "rollback_until", NULL); /* back only before commit: nothing is kept */
     add_stamp(result, "committed_at", process_time_s());
+    upgrade_report(task, result);
 }
 
 static bool open_and_tidy(struct task *task, struct error *err)

@@ -62,11 +62,15 @@ static bool keep_facts(struct task *task, const char *name, const char *folder, 
 {
     uid_t uid = place_free_uid(task->site, err);
 
-    return uid != 0 && task_keep_text(task, "name", name, err) &&
-           task_keep_text(task, "folder", folder, err) &&
-           task_keep_text(task, "version", version, err) &&
-           task_keep_fact(task, "port", json_object_new_int(port), err) &&
-           task_keep_fact(task, "uid", json_object_new_int64(uid), err);
+    if (uid == 0)
+        return false;
+    struct json_object *facts = json_object_new_object();
+    json_add_string(facts, "name", name);
+    json_add_string(facts, "folder", folder);
+    json_add_string(facts, "version", version);
+    json_add_int(facts, "port", port);
+    json_add_int(facts, "uid", uid);
+    return task_keep_facts(task, facts, err);
 }
 
 static bool version_is_there(struct task *task, const char *version, struct error *err)
@@ -130,6 +134,7 @@ static struct json_object *identity(struct task *task)
     json_add_string(facts, "sockets", sockets);
     json_add_string(facts, "wanted", "stopped"); /* until it is finished */
     json_add_string(facts, "created_at", stamp);
+    json_add_string(facts, "generation_at", stamp);
     json_add_bool(facts, "scratch", is_scratch(task));
     return facts;
 }

@@ -36,6 +36,8 @@ struct task_state {
  * over value. */
 bool task_keep_fact(struct task *task, const char *name, struct json_object *value,
                     struct error *err);
+/* All members of facts in one record; takes it over. */
+bool task_keep_facts(struct task *task, struct json_object *facts, struct error *err);
 bool task_keep_text(struct task *task, const char *name, const char *value, struct error *err);
 /* Borrowed; NULL when there is none. */
 struct json_object *task_fact(struct task *task, const char *name);

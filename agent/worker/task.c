@@ -20,19 +20,29 @@
 #define PROGRESS_EVERY_S 0.1
 #define LOOK_EVERY_S 0.05
 
-bool task_keep_fact(struct task *task, const char *name, struct json_object *value,
-                    struct error *err)
+bool task_keep_facts(struct task *task, struct json_object *facts, struct error *err)
 {
     struct json_object *record = json_object_new_object();
-    struct json_object *facts = json_add_object(record, "facts");
+    struct json_object_iter fact;
 
-    json_add(facts, name, value);
-    json_add(task->state->facts, name, json_copy(value));
+    json_add(record, "facts", facts);
+    json_object_object_foreachC (facts, fact) {
+        json_add(task->state->facts, fact.key, json_copy(fact.val));
+    }
     if (task->journal == NULL) {
         json_object_put(record);
         return true;
     }
     return journal_write(task->journal, record, true, err);
+}
+
+bool task_keep_fact(struct task *task, const char *name, struct json_object *value,
+                    struct error *err)
+{
+    struct json_object *facts = json_object_new_object();
+
+    json_add(facts, name, value);
+    return task_keep_facts(task, facts, err);
 }
 
 bool task_keep_text(struct task *task, const char *name, const char *value, struct error *err)

@@ -50,17 +50,17 @@ def test_verification_restores_it_and_leaves_nothing(daemon, backup):
 
 
 def test_restored_beside_with_users_and_rows(daemon, backup, shop, datastore):
-    daemon.call("backup.restore", backup=backup["backup"], instance="second", port=shop.port + 20)
+    daemon.call("backup.restore", backup=backup["backup"], instance=f"{datastore}2", port=shop.port + 20)
     second = type(shop)(port=shop.port + 20)
     assert second.count() == shop.count()
-    assert daemon.call("user.show", instance="second", name="anna")["login"] is True
-    daemon.call("user.create", instance="second", name="later", password=PASSWORD)
-    daemon.call("instance.restart", instance="second")
+    assert daemon.call("user.show", instance=f"{datastore}2", name="anna")["login"] is True
+    daemon.call("user.create", instance=f"{datastore}2", name="later", password=PASSWORD)
+    daemon.call("instance.restart", instance=f"{datastore}2")
     assert second.count() == shop.count()
     with pytest.raises(Failure) as failure:
-        daemon.call("backup.restore", backup=backup["backup"], instance="second")
+        daemon.call("backup.restore", backup=backup["backup"], instance=f"{datastore}2")
     assert failure.value.reason == "exists"
-    daemon.call("instance.delete", instance="second", confirm="second")
+    daemon.call("instance.delete", instance=f"{datastore}2", confirm=f"{datastore}2")
 
 
 @pytest.mark.parametrize("where", ["begin", "middle", "end", "cut"])

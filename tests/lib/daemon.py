@@ -46,7 +46,7 @@ class Client:
         self.ids = itertools.count(1)
         self.notes = []
 
-    def send(self, method, **params):
+    def send(self, method, /, **params):
         number = next(self.ids)
         request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
         self.socket.sendall(json.dumps(request).encode() + b"\n")
@@ -71,7 +71,7 @@ class Client:
                     raise Failure(message["error"])
                 return message["result"]
 
-    def call(self, method, **params):
+    def call(self, method, /, **params):
         return self.answer_to(self.send(method, **params))
 
     def close(self):
@@ -164,7 +164,7 @@ class Daemon:
                     raise
                 time.sleep(0.005)
 
-    def call(self, method, **params):
+    def call(self, method, /, **params):
         return self.client.call(method, **params)
 
     def stop(self, how=signal.SIGTERM):

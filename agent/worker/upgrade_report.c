@@ -1,0 +1,66 @@
+#include "upgrade_report.h"
+
+#include "cleanup.h"
+#include "engine.h"
+#include "error.h"
+#include "json.h"
+#include "memory.h"
+#include "state.h"
+#include "text.h"
+#include "version.h"
+
+/* What of a digest people compare: "sha256:9c41d0e7". */
+#define DIGEST_SHOWN 15
+
+static void add_row(struct text *text, const char *what, const char *before, const char *after,
+                    const char *found)
+{
+    text_printf(text, "  %-10s  %-17s  %-17s  %s\n", what, before == NULL ? "-" : before,
+                after == NULL ? "-" : after, found);
+}
+
+static char *short_digest(struct task *task, const char *version)
+{
+    struct error ignored = { 0 };
+    autoptr(json_object) manifest =
+        version_find(task->site, task->engine->datastore, version, &ignored);
+    const char *digest = json_get_string(manifest, "digest");
+
+    error_clear(&ignored);
+    return digest == NULL ? NULL : xasprintf("%.*s…", DIGEST_SHOWN, digest);
+}
+
+static void add_counts(struct text *text, struct json_object *proved)
+{
+    struct json_object_iter member;
+
+    if (proved == NULL)
+        return;
+    json_object_object_foreachC (proved, member) {
+        const char *count = json_object_get_string(member.val);
+        add_row(text, member.key, count, count, "the same names, each as before");
+    }
+}
+
+void upgrade_report(struct task *task, struct json_object *result)
+{
+    const char *from = json_get_string(result, "from_version");
+    const char *to = json_get_string(result, "version");
+    autofree char *digest_before = short_digest(task, from);
+    autofree char *digest_after = short_digest(task, to);
+    autofree char *expected =
+        xasprintf("%.2f s expected", json_get_double(result, "expected_outage_s"));
+    autofree char *seen = xasprintf("%.2f s seen", json_get_double(result, "outage_s"));
+    autotext struct text text = { 0 };
+
+    text_printf(&text, "Upgrade of %s, %s %s to %s, committed %s\n", task->engine->instance,
+                task->engine->datastore, from, to, json_get_string(result, "committed_at"));
+    add_row(&text, "", "BEFORE", "AFTER", "FOUND");
+    add_row(&text, "executable", digest_before, digest_after,
+            "the running process is of the new tree, one process since its start");
+    add_row(&text, "position", task_fact_text(task, "position_before"),
+            task_fact_text(task, "position_after"), "goes on where the fence took it");
+    add_counts(&text, task_fact(task, "proved"));
+    add_row(&text, "outage", expected, seen, "from the fence to the opening");
+    json_add_string(result, "report", text.bytes);
+}
