@@ -68,6 +68,12 @@ static bool make_secrets(const char *folder)
     return false;
 }
 
+/* What is there was synced when it was made: a start that waits for no disk is a quick one. */
+static bool make_folder(const char *path, mode_t mode, struct error *err)
+{
+    return file_exists(path) || file_make_folder(path, mode, err);
+}
+
 static bool make_folders(const struct config *config, struct error *err)
 {
     const struct site *site = &config->site;
@@ -77,10 +83,10 @@ static bool make_folders(const struct config *config, struct error *err)
 
     if (slash != socket_folder)
         *slash = '\0';
-    return file_make_folder(site->state_dir, 0755, err) && file_make_folder(instances, 0755, err) &&
-           file_make_folder(site->versions_dir, 0755, err) &&
-           file_make_folder(site->backups_dir, 0700, err) &&
-           file_make_folder(site->run_dir, 0755, err) && file_make_folder(socket_folder, 0755, err);
+    return make_folder(site->state_dir, 0755, err) && make_folder(instances, 0755, err) &&
+           make_folder(site->versions_dir, 0755, err) &&
+           make_folder(site->backups_dir, 0700, err) && make_folder(site->run_dir, 0755, err) &&
+           make_folder(socket_folder, 0755, err);
 }
 
 bool place_take(struct daemon *daemon, struct error *err)

@@ -70,14 +70,24 @@ static void run_on_unit(void *context, const struct captured *captured)
     settle_later(job, LOOK_AGAIN_S);
 }
 
-/* A transient unit of its own, outside of our sandbox and our cgroup. */
+/*
+ * A transient unit of its own, outside of our sandbox and our cgroup. A machine that shuts down ends
+ * us first, then the job, then its engine (C8).
+ */
 static bool spawn_unit(struct job *job, const char *verb, struct error *err)
 {
-    autofree char *unit = xasprintf("--unit=%s-job-%s", job->daemon->config->site.name, job->id);
+    const char *name = job->daemon->config->site.name;
+    autofree char *unit = xasprintf("--unit=%s-job-%s", name, job->id);
+    autofree char *before = xasprintf("--property=Before=%sd.service", name);
+    autofree char *after = job->instance != NULL
+                               ? xasprintf("--property=After=%s@%s.service", name, job->instance)
+                               : xstrdup("--property=After=network.target");
     const char *const argv[] = { "/usr/bin/systemd-run",
                                  "--quiet",
                                  "--collect",
                                  unit,
+                                 before,
+                                 after,
                                  "--property=Type=exec",
                                  "--property=KillMode=mixed",
                                  "--property=LimitCORE=0",

@@ -58,7 +58,9 @@ bool store_prepare(const struct site *site, struct error *err)
     autofree char *open_jobs = store_open_folder(site, "");
     autofree char *done_jobs = store_done_folder(site, "");
 
-    if (!file_make_folder(open_jobs, 0700, err) || !file_make_folder(done_jobs, 0700, err))
+    if (!file_exists(open_jobs) && !file_make_folder(open_jobs, 0700, err))
+        return false;
+    if (!file_exists(done_jobs) && !file_make_folder(done_jobs, 0700, err))
         return false;
     remove_unfinished(open_jobs);
     return true;
