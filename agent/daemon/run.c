@@ -71,8 +71,8 @@ static void run_on_unit(void *context, const struct captured *captured)
 }
 
 /*
- * A transient unit of its own, outside of our sandbox and our cgroup. A machine that shuts down ends
- * us first, then the job, then its engine (C8).
+ * A transient unit of its own, outside of our sandbox and our cgroup. A machine that shuts down
+ * ends us first, then the job, then its engine (C8).
  */
 static bool spawn_unit(struct job *job, const char *verb, struct error *err)
 {

@@ -264,8 +264,17 @@ static bool launch(const struct options *options, int told, struct error *err)
     return become_engine(engine, options, lock, told, err);
 }
 
+/* Its unit may still be ending when an instance has been deleted: nothing of it is left then. */
+static bool is_deleted(const struct options *options)
+{
+    return !file_exists(options->folder) && errno == ENOENT;
+}
+
 static bool tidy_folder(const struct options *options, struct error *err)
 {
+    if (is_deleted(options))
+        return true;
+
     autoptr(engine) engine = engine_load(NULL, options->folder, err);
 
     if (engine == NULL)
@@ -277,6 +286,9 @@ static bool tidy_folder(const struct options *options, struct error *err)
 static bool stop(const struct options *options, struct error *err)
 {
     struct process found;
+
+    if (is_deleted(options))
+        return true;
     autoptr(engine) engine = engine_load(NULL, options->folder, err);
     if (engine == NULL)
         return false;
