@@ -232,6 +232,7 @@ struct journal *journal_open(const char *path, struct error *err)
     }
     if (!put(journal, bytes, size, journal->last, true, err)) {
         err->reason = ERROR_NEEDS_ATTENTION;
+        error_add(err, "suspect", json_object_new_boolean(true));
         return NULL;
     }
     return steal(journal);

@@ -23,8 +23,10 @@
 #include "operation.h"
 #include "place.h"
 #include "process.h"
+#include "secrets.h"
 #include "site.h"
 #include "state.h"
+#include "suspect.h"
 #include "text.h"
 
 /* One request with all that hangs on it. */
@@ -186,32 +188,6 @@ static int answer_read(void)
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
-/* Passwords wait in a tmpfs under the job's name; a reboot takes them along (C28). */
-static bool join_secrets(struct work *work, struct error *err)
-{
-    autofree char *path = xasprintf("%s/secrets/%s", work->site->run_dir, work->task.job);
-
-    if (!json_get_bool(work->state.request, "has_secrets"))
-        return true;
-    autoptr(json_object) secrets = json_read_file(path, err);
-    if (secrets == NULL) {
-        error_clear(err);
-        error_set(err, ERROR_INTERRUPTED, "the secrets of %s are gone, nothing was done",
-                  work->task.job);
-        return error_hint(err, "ask again");
-    }
-    method_join_secrets(work->task.params, secrets);
-    return true;
-}
-
-static void drop_secrets(struct work *work)
-{
-    autofree char *path = xasprintf("%s/secrets/%s", work->site->run_dir, work->task.job);
-
-    if (unlink(path) < 0 && errno != ENOENT)
-        log_error("cannot remove '%s': %s", path, strerror(errno));
-}
-
 /* The lock on the job's folder first (C6): whoever has it does the job, everybody else goes away.
  */
 static bool enter_folder(struct work *work, const char *folder, struct error *err)
@@ -275,7 +251,7 @@ static bool prepare_run(struct work *work, struct error *err)
 {
     return find_store(work, err) &&
            command_check_support(&work->task, work->command->method, err) &&
-           join_secrets(work, err) && find_engine(work, false, err);
+           secrets_join(&work->task, err) && find_engine(work, false, err);
 }
 
 static bool run_folder(struct work *work, const char *folder, struct error *err)
@@ -294,7 +270,8 @@ static bool run_folder(struct work *work, const char *folder, struct error *err)
         return true;
     }
     bool good = operation_run(work->command->operation, &work->task, err);
-    drop_secrets(work);
+    suspect_note(&work->task);
+    secrets_drop(&work->task);
     log_info("%s", good ? "ok" : err->message);
     return true;
 }
@@ -314,6 +291,19 @@ static void merge_facts(struct work *work)
     }
 }
 
+/* It died before its first record: nothing has happened (C6). */
+static bool end_unbegun(struct work *work, const char *path, struct error *err)
+{
+    unlink(path);
+    error_clear(err);
+    work->task.journal = journal_new(path, first_record(work), err);
+    if (work->task.journal == NULL)
+        return false;
+    error_set(err, ERROR_INTERRUPTED, "the worker died before it began; nothing was done");
+    end_early(work, err);
+    return true;
+}
+
 static bool recover_folder(struct work *work, const char *folder, struct error *err)
 {
     autofree char *path = xasprintf("%s/journal", folder);
@@ -321,21 +311,16 @@ static bool recover_folder(struct work *work, const char *folder, struct error *
     if (!open_work(work, folder, err))
         return false;
     work->task.journal = journal_open(path, err);
-    if (work->task.journal == NULL && err->reason == ERROR_NOT_FOUND) {
-        /* It died before its first record: nothing has happened (C6). */
-        unlink(path);
-        error_clear(err);
-        work->task.journal = journal_new(path, first_record(work), err);
-        if (work->task.journal == NULL)
-            return false;
-        error_set(err, ERROR_INTERRUPTED, "the worker died before it began; nothing was done");
-        end_early(work, err);
-        return true;
-    }
+    if (work->task.journal == NULL && err->reason == ERROR_NOT_FOUND)
+        return end_unbegun(work, path, err);
+    if (work->task.journal == NULL && json_get_bool(err->data, "suspect"))
+        suspect_mark(&work->task);
     if (work->task.journal == NULL)
         return false;
     if (journal_end(journal_records(work->task.journal)) != NULL)
         return true; /* repeats its outcome (C5) */
+    if (suspect_is_marked(&work->task))
+        return suspect_attention(&work->task, err);
 
     merge_facts(work);
     log_info("recovering");
@@ -346,7 +331,8 @@ static bool recover_folder(struct work *work, const char *folder, struct error *
     if (work->task.store != NULL && !find_engine(work, true, err))
         return false;
     bool good = operation_recover(work->command->operation, &work->task, err);
-    drop_secrets(work);
+    suspect_note(&work->task);
+    secrets_drop(&work->task);
     log_info("recovered: %s", good ? "ok" : err->message);
     return true;
 }
@@ -356,6 +342,14 @@ bool worker_recover_folder(const char *folder, struct error *err)
     struct work work = { .state = { .events = -1 }, .lock = -1 };
     bool ended = recover_folder(&work, folder, err);
 
+    if (!ended && suspect_is_marked(&work.task)) {
+        /* A person has asked: what the disk holds is read again, and believed once it is synced. */
+        suspect_clear(&work.task);
+        work_done(&work);
+        work = (struct work){ .state = { .events = -1 }, .lock = -1 };
+        error_clear(err);
+        ended = recover_folder(&work, folder, err);
+    }
     work_done(&work);
     return ended && err->reason != ERROR_NEEDS_ATTENTION;
 }

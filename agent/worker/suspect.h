@@ -1,0 +1,22 @@
+/*
+ * A journal whose write or sync failed: nobody knows what the disk holds, and a later sync of the
+ * same bytes may succeed without having written them. For this boot only a person lets recovery go
+ * on (C2). The mark lies in memory, with the boot's id in it: a reboot reads what the disk has.
+ */
+#ifndef DBGUEST_WORKER_SUSPECT_H
+#define DBGUEST_WORKER_SUSPECT_H
+
+#include <stdbool.h>
+
+struct error;
+struct task;
+
+/* Sets the mark when the task's journal is suspect; what fails is logged. */
+void suspect_note(struct task *task);
+void suspect_mark(struct task *task);
+bool suspect_is_marked(struct task *task);
+void suspect_clear(struct task *task);
+/* Writes down that a person is needed; err is that. */
+bool suspect_attention(struct task *task, struct error *err);
+
+#endif
