@@ -118,6 +118,13 @@ class Daemon:
                     os.kill(process["pid"], signal.SIGKILL)
             except (OSError, ValueError, KeyError, TypeError):
                 continue
+        # A worker that has not said yet who it is has our folder in its command line.
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if f"{self.folder}/".encode() in path.read_bytes():
+                    os.kill(int(path.parent.name), signal.SIGKILL)
+            except OSError:
+                continue
 
     def unmount(self):
         subprocess.run(
