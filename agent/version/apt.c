@@ -211,24 +211,34 @@ static uint64_t parse_size(const char *text)
     return number > 0 ? (uint64_t)number : 0;
 }
 
-/* The third word of each "'URI' FILE SIZE HASH". */
-static uint64_t sum_sizes(const char *lines, size_t *count)
+/* FNV-1a of what names one package file for certain: its name, size and hash, not where it lies. */
+static uint64_t hash_of_line(const char *line)
 {
-    uint64_t sum = 0;
+    uint64_t hash = 0xcbf29ce484222325U;
 
-    *count = 0;
+    for (; *line != '\0' && *line != '\n'; line++)
+        hash = (hash ^ (unsigned char)*line) * 0x100000001b3U;
+    return hash;
+}
+
+/* Of the lines "'URI' FILE SIZE HASH": how many, how much, and what names all of them, in whatever
+ * order they come. */
+static void read_uris(struct version_pull *pull, const char *lines)
+{
+    uint64_t all = 0;
 
     for (const char *at = lines; at != NULL && *at != '\0';) {
-        const char *word = *at == '\'' ? strstr(at, "' ") : NULL;
-        word = word != NULL ? strchr(word + 2, ' ') : NULL;
-        if (word != NULL) {
-            sum += strtoull(word + 1, NULL, 10);
-            ++*count;
+        const char *file = *at == '\'' ? strstr(at, "' ") : NULL;
+        const char *size = file != NULL ? strchr(file + 2, ' ') : NULL;
+        if (size != NULL) {
+            pull->download_bytes += strtoull(size + 1, NULL, 10);
+            pull->package_count++;
+            all += hash_of_line(file + 2);
         }
         at = strchr(at, '\n');
         at = at != NULL ? at + 1 : NULL;
     }
-    return sum;
+    pull->contents = xasprintf("apt:%zu:%016llx", pull->package_count, (unsigned long long)all);
 }
 
 static bool look_sizes(struct version_pull *pull, struct error *err)
@@ -248,7 +258,7 @@ static bool look_sizes(struct version_pull *pull, struct error *err)
         return false;
 
     const char *after = strstr(sizes.output.bytes, AFTER);
-    pull->download_bytes = sum_sizes(list.output.bytes, &pull->package_count);
+    read_uris(pull, list.output.bytes);
     /* apt's lists are copied into the tree while it is made. */
     pull->unpacked_bytes = after != NULL ? parse_size(after + sizeof(AFTER) - 1) : 0;
     pull->passing_bytes = file_tree_bytes(lists);

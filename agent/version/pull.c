@@ -88,6 +88,7 @@ void version_pull_free(struct version_pull *pull)
         free(*package);
     free(pull->packages);
     free(pull->digest);
+    free(pull->contents);
     free(pull->folder);
     free(pull->work);
     free(pull->part);
@@ -133,12 +134,35 @@ static bool explain(const struct version_pull *pull, struct error *err)
     return false;
 }
 
+/* Whether a version that is present was made of just what there is to fetch now. */
+static void find_present(struct version_pull *pull)
+{
+    struct error ignored = { 0 };
+    char **names = pull->contents == NULL ? NULL : file_names(pull->folder, &ignored);
+
+    for (char **name = names; name != NULL && *name != NULL && !pull->present_before; name++) {
+        autoptr(json_object) manifest =
+            version_find(pull->task->site, pull->task->store->name, *name, &ignored);
+        const char *contents = json_get_string(manifest, "contents");
+
+        error_clear(&ignored);
+        if (contents == NULL || strcmp(contents, pull->contents) != 0)
+            continue;
+        pull->present_before = true;
+        pull->manifest = steal(manifest);
+        task_what(pull->task, "%s is present, of the same packages", *name);
+    }
+    error_clear(&ignored);
+    file_free_names(names);
+}
+
 bool version_pull_look(struct version_pull *pull, struct error *err)
 {
-    if (file_make_folder(pull->folder, 0755, err) && file_make_folder(pull->work, 0700, err) &&
-        backends[pull->source.kind]->look(pull, err))
-        return true;
-    return explain(pull, err);
+    if (!file_make_folder(pull->folder, 0755, err) || !file_make_folder(pull->work, 0700, err) ||
+        !backends[pull->source.kind]->look(pull, err))
+        return explain(pull, err);
+    find_present(pull);
+    return true;
 }
 
 bool version_pull_space(struct version_pull *pull, struct error *err)
@@ -147,6 +171,8 @@ bool version_pull_space(struct version_pull *pull, struct error *err)
     uint64_t needed =
         pull->download_bytes + pull->unpacked_bytes + pull->passing_bytes + SPACE_MARGIN_BYTES;
 
+    if (pull->present_before)
+        return true;
     if (!file_exists(pull->tree) && !file_need_space(pull->folder, needed, what, err))
         return explain(pull, err);
     task_what(pull->task, "%llu MiB needed (download, tree), %llu MiB free",
@@ -157,8 +183,8 @@ bool version_pull_space(struct version_pull *pull, struct error *err)
 
 bool version_pull_fetch(struct version_pull *pull, struct error *err)
 {
-    return file_exists(pull->tree) || backends[pull->source.kind]->fetch(pull, err) ||
-           explain(pull, err);
+    return pull->present_before || file_exists(pull->tree) ||
+           backends[pull->source.kind]->fetch(pull, err) || explain(pull, err);
 }
 
 static bool unpack(struct version_pull *pull, struct error *err)
@@ -172,6 +198,8 @@ static bool unpack(struct version_pull *pull, struct error *err)
 
 bool version_pull_unpack(struct version_pull *pull, struct error *err)
 {
+    if (pull->present_before)
+        return true;
     if (!file_exists(pull->tree) && !unpack(pull, err))
         return explain(pull, err);
     task_what(pull->task, "%llu MiB",

@@ -15,7 +15,7 @@ struct process_result;
 
 /* One row a kind of source. All of them leave alone what an earlier try has done. */
 struct version_backend {
-    /* Sets download_bytes and unpacked_bytes as well as they can be known. */
+    /* Sets download_bytes and unpacked_bytes as well as they can be known, and contents. */
     bool (*look)(struct version_pull *pull, struct error *err);
     bool (*fetch)(struct version_pull *pull, struct error *err);
     /* Fills the folder `part`, which does not exist yet. */
@@ -39,6 +39,7 @@ struct version_pull {
     uint64_t unpacked_bytes;
     uint64_t passing_bytes; /* that are needed besides, until it is unpacked */
     size_t package_count;
+    char *contents; /* names what there is to fetch, after look; NULL when the source cannot tell */
     struct json_object *manifest; /* after verify */
     bool present_before;
 

@@ -101,6 +101,7 @@ static void add_origin(const struct version_pull *pull, struct json_object *mani
         json_add_string(manifest, "suites", pull->source.place);
         add_words(manifest, "packages", pull->packages);
     }
+    json_add_string(manifest, "contents", pull->contents);
     json_add_string(manifest, "architecture", architecture());
     json_add_string(manifest, "job", pull->task->job);
     json_add_string(manifest, "pulled_at", stamp);
@@ -122,6 +123,8 @@ bool version_pull_verify(struct version_pull *pull, struct error *err)
 {
     autoptr(json_object) manifest = json_object_new_object();
 
+    if (pull->present_before)
+        return true;
     pull->total_bytes = 0;
     autofree char *digest = version_digest(pull->tree, pull_tick, pull, err);
     if (digest == NULL || !check_digest(pull, digest, err))
@@ -174,6 +177,8 @@ bool version_pull_publish(struct version_pull *pull, struct error *err)
     autofree char *from = xasprintf("%s/version", pull->work);
     autofree char *to = xasprintf("%s/%s", pull->folder, version);
 
+    if (pull->present_before)
+        return true;
     if (file_exists(to))
         return accept_present(pull, version, err);
     if (!file_sync_tree(from, err) || !file_move(from, to, err))
