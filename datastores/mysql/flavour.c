@@ -95,6 +95,7 @@ const struct flavour flavour_mariadb = {
                        "event_scheduler=OFF\nskip_slave_start=ON\n",
     .close_gate = mariadb_close,
     .open_gate = mariadb_open,
+    .is_closed = "SELECT COALESCE(@@GLOBAL.init_connect LIKE '%closed%', 0)",
     .sessions = NOT_THE_AGENT,
     .accounts =
         "(SELECT User AS user, COALESCE(JSON_VALUE(Priv, '$.account_locked'), '0') IN ('1', "
@@ -129,6 +130,7 @@ const struct flavour flavour_mysql = {
     .closed_settings = "offline_mode=ON\nevent_scheduler=OFF\nloose-skip_replica_start=ON\n",
     .close_gate = mysql_close,
     .open_gate = mysql_open,
+    .is_closed = "SELECT @@GLOBAL.offline_mode",
     .sessions = NOT_THE_AGENT,
     .accounts = "(SELECT User AS user, account_locked = 'Y' AS locked, authentication_string AS "
                 "secret FROM mysql.user WHERE Host = '%')",

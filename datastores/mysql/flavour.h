@@ -21,6 +21,7 @@ struct flavour {
     const char *closed_settings;   /* lines of gate-closed.cnf */
     const char *const *close_gate; /* NULL-ended SQL, on a running server */
     const char *const *open_gate;  /* the events come after it */
+    const char *is_closed;         /* SQL: 1 or 0, of a running server */
     const char *sessions;          /* SQL: id, user, host, state of all that is not the agent */
     const char *accounts;          /* SQL: a table (user, locked, secret) of accounts 'name'@'%' */
     const char *account_facts;     /* SQL: name@host, what it logs in with */

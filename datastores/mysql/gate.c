@@ -10,6 +10,7 @@
 #include "text.h"
 
 #define LOOK_MS 5
+#define REFUSED_MS 250 /* who is refused is gone by then */
 
 static bool write_form(const struct task *task, const char *name, const char *lines,
                        struct error *err)
@@ -83,13 +84,44 @@ bool my_end_sessions(struct task *task, struct connection *db, const char *sql, 
     return true;
 }
 
-static bool shut(struct task *task, int *before, struct error *err)
+/*
+ * Behind a closed gate, too, sessions are seen for a moment: they authenticate, or are being
+ * refused. Only who stays came in.
+ */
+static bool count_staying(struct task *task, struct connection *db, int *count, struct error *err)
+{
+    const char *sessions = my_flavour(task)->sessions;
+    int64_t newest =
+        my_number(db, err, "SELECT COALESCE(MAX(ID), 0) FROM (%s) AS sessions", sessions);
+
+    for (int waited_ms = 0; newest >= 0; waited_ms += LOOK_MS) {
+        int64_t left = my_number(db, err,
+                                 "SELECT COUNT(*) FROM (%s) AS sessions WHERE ID <= %u AND COMMAND "
+                                 "NOT IN ('Connect', 'Killed')",
+                                 sessions, (uint64_t)newest);
+        if (left < 0)
+            return false;
+        *count = (int)left;
+        if (left == 0 || waited_ms >= REFUSED_MS)
+            return true;
+        if (!task_goes_on(task, err))
+            return false;
+        task_sleep_ms(task, LOOK_MS);
+    }
+    return false;
+}
+
+static bool shut(struct task *task, int *before, bool *was_closed, struct error *err)
 {
     const struct flavour *flavour = my_flavour(task);
     autoptr(connection) db = my_connect_for_change(task, err);
+    int64_t closed = db == NULL ? -1 : my_number(db, err, "%s", flavour->is_closed);
 
-    if (db == NULL)
+    if (closed < 0)
         return false;
+    *was_closed = closed > 0;
+    if (*was_closed)
+        return count_staying(task, db, before, err) && run_all(db, flavour->close_gate, err);
     /* Counted now: MySQL ends most of them by itself as it goes offline. */
     int64_t count = my_number(db, err, "SELECT COUNT(*) FROM (%s) AS sessions", flavour->sessions);
     *before = (int)count;
@@ -105,8 +137,9 @@ static bool close_running(struct task *task, int *ended, struct error *err)
 {
     int before = 0;
     int after = 0;
+    bool was_closed = false;
 
-    if (!shut(task, &before, err))
+    if (!shut(task, &before, &was_closed, err))
         return false;
 
     autoptr(connection) db = my_connect_for_change(task, err);
@@ -117,7 +150,7 @@ static bool close_running(struct task *task, int *ended, struct error *err)
     if (!my_end_sessions(task, db, sql, &after, err))
         return false;
     if (ended != NULL)
-        *ended = before > after ? before : after;
+        *ended = was_closed || before > after ? before : after;
     return true;
 }
 
