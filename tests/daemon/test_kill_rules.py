@@ -40,10 +40,7 @@ def upgrade(ground, *rules):
     ground.rule(*rules)
     job = ground.submit("instance.upgrade", instance="main", version=ground.versions["1.1"])
     if rules:
-        pid = wait_for(lambda: not (ground.fault / "rules").read_text() and ground.fired(),
-                       what="the record")
-        if rules[-1][1] == "stop":
-            wait_for(lambda: ground.stopped(pid), what="the worker's stop")
+        ground.await_rules(job, stop=rules[-1][1] == "stop")
     return job
 
 
@@ -119,7 +116,7 @@ def test_c05_finished_journal_repeats_its_outcome(ground):
     job = upgrade(ground, ("after", "stop", '{"end":'))
     kill_all(ground)
     ground.up()
-    assert ground.outcome(job) == "ok"
+    assert ground.outcome(job) == "ok", ground.job(job)["error"]
     assert ground.job(job)["result"]["version"] == ground.versions["1.1"]
     serves(ground, "1.1")
 
@@ -134,7 +131,7 @@ def test_c06_second_worker_of_a_job_goes_away(ground):
         assert done.returncode == 1 and "another worker" in done.stderr
     assert path.read_bytes() == before
     os.kill(ground.fired(), signal.SIGCONT)
-    assert ground.outcome(job) == "ok"
+    assert ground.outcome(job) == "ok", ground.job(job)["error"]
 
 
 def test_c06_job_that_was_accepted_survives_everything(ground):
@@ -157,7 +154,7 @@ def test_c07_living_worker_is_joined(ground):
     assert refused.value.reason == "busy"
     assert alive(worker)
     os.kill(worker, signal.SIGCONT)
-    assert ground.outcome(job) == "ok"
+    assert ground.outcome(job) == "ok", ground.job(job)["error"]
     serves(ground, "1.1")
 
 
@@ -227,11 +224,10 @@ def test_c18_gate_is_shut_before_the_engine_runs_and_ends_all_sessions(ground):
     is_closed(ground)
     ground.rule(("after", "stop", '{"begin":"prove"'))
     continue_all(ground)
-    pid = wait_for(lambda: not (ground.fault / "rules").read_text() and ground.fired())
-    wait_for(lambda: ground.stopped(pid))
+    pid = ground.await_rules(job, stop=True)
     is_closed(ground)
     os.kill(pid, signal.SIGCONT)
-    assert ground.outcome(job) == "ok"
+    assert ground.outcome(job) == "ok", ground.job(job)["error"]
     serves(ground, "1.1")
 
 
@@ -273,7 +269,7 @@ def test_c22_proved_process_that_died_is_told(ground):
     job = upgrade(ground, ("after", "stop", '{"commit"'))
     kill(ground.engine_pid())
     os.kill(ground.fired(), signal.SIGCONT)
-    assert ground.outcome(job) == "ok"
+    assert ground.outcome(job) == "ok", ground.job(job)["error"]
     serves(ground, "1.1")
     steps = ground.job(job)["steps"]
     assert [step for step in steps if "the proved process is gone" in step["what"]]

@@ -155,7 +155,7 @@ class Ground:
     def make(self):
         for folder in (self.state, self.run_dir, self.versions_dir, self.backups, self.fault,
                        self.libexec):
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
         self.log = open(self.top / "log", "ab")
         self._install()
         for version in ("1.0", "1.1", "1.2", "2.0"):
@@ -210,6 +210,10 @@ class Ground:
         for place in places:
             shutil.rmtree(place, ignore_errors=True)
             subprocess.run(["cp", "-a", self.template / place.name, place], check=True)
+        self._empty()
+
+    def _empty(self):
+        """What a boot takes, and the rules."""
         for place in (self.fault, self.run_dir):
             self._unmount()
             shutil.rmtree(place, ignore_errors=True)
@@ -329,6 +333,18 @@ class Ground:
         except (FileNotFoundError, ValueError):
             return None
 
+    def await_rules(self, job, stop=False):
+        """The worker's pid once all rules have come true; with stop once it has stopped."""
+        def true():
+            return not (self.fault / "rules").read_text() and self.fired()
+        try:
+            pid = wait_for(true, what="the record")
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; {self.job(job)}") from error
+        if stop:
+            wait_for(lambda: self.stopped(pid), what="the worker's stop")
+        return pid
+
     def stopped(self, pid):
         try:
             return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
@@ -366,7 +382,8 @@ class Ground:
                 tool = words[0] == b"/usr/bin/fake-engine" and self._executes(pid)
             except OSError:
                 continue
-            ours = tool or str(self.top).encode() in b" ".join(words) and b"dbguestd" not in words[0]
+            ours = tool or str(self.top).encode() in b" ".join(words) and \
+                not (self.daemon and pid == self.daemon.pid)
             if (engine or (ours and not engines)) and alive(pid):
                 found.append(pid)
         return found
@@ -456,7 +473,7 @@ class Ground:
         running = {self.engine_pid(path.name) for path in self.state.glob("instances/[a-z]*")}
         left += [self._tell(pid) for pid in self.processes() if pid not in running]
         left += [line for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()
-                 if self.top.name in line and "/secrets " not in line]
+                 if self.top.name in line and "/secrets " not in line and "/disk " not in line]
         return left
 
     @staticmethod

@@ -190,11 +190,9 @@ class Case:
 
     def strike(self, job, victim):
         ground = self.ground
-        pid = wait_for(lambda: not (ground.fault / "rules").read_text() and ground.fired(),
-                       what="the record")
+        pid = ground.await_rules(job, stop=victim != "worker")
         if victim == "worker":
             return
-        wait_for(lambda: ground.stopped(pid), what="the worker's stop")
         if victim in ("daemon", "all"):
             ground.kill_daemon()
         if victim in ("engine", "all"):
@@ -202,7 +200,7 @@ class Case:
                 kill(engine)
         if victim == "all":
             kill(pid)
-            wait_for(lambda: not ground.processes() , what="the end of all")
+            wait_for(lambda: not ground.processes(), what="the end of all")
         else:
             os.kill(pid, signal.SIGCONT)
         if victim in ("daemon", "all"):
