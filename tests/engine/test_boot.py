@@ -153,7 +153,20 @@ def test_c06_a_job_is_a_unit_and_goes_on_while_the_daemon_is_replaced(machine, n
         time.sleep(0.2)
     assert ended["outcome"] == "ok"
     assert prober.failures == 0 and prober.acknowledged
-    assert not machine.jobs()
+    await_that(lambda: not machine.jobs())
+
+
+@pytest.mark.parametrize("name", DATASTORES)
+def test_c09_a_killed_worker_takes_its_tools_along_and_is_recovered(machine, pulled, name):
+    with Prober(SHOPS[name]()):
+        job = machine.call("instance.upgrade", instance=name, version=pulled[f"{name} new"],
+                           detach=True)["job"]
+        os.kill(worker_of(machine, job, "stop"), signal.SIGKILL)
+        ended = machine.call("job.wait", job=job)
+        await_that(lambda: serves(machine, name))
+    assert ended["outcome"] == "rolled_back", json.dumps(ended)
+    assert show(machine, name)["version"] == pulled[f"{name} old"]
+    await_that(lambda: not machine.jobs())
 
 
 @pytest.mark.parametrize("name", DATASTORES)
@@ -183,15 +196,6 @@ def test_restored_beside_it(machine, name):
     await_that(lambda: machine.ask("dbguest@second", "ActiveState") == "inactive")
     said = journal(machine, "-u", "dbguest@second", "_COMM=dbguest-launch")
     assert said == "", "stopping it went well"
-
-
-def test_a_killed_worker_is_recovered_and_leaves_no_process(machine):
-    job = machine.call("backup.create", instance="mariadb", detach=True)["job"]
-    os.kill(worker_of(machine, job), signal.SIGKILL)
-    ended = machine.call("job.wait", job=job)
-    assert ended["outcome"] == "interrupted", json.dumps(ended)
-    assert not machine.jobs() and serves(machine, "mariadb")
-    assert not list(machine.path("/var/lib/dbguest/backups").glob(".*"))
 
 
 @pytest.mark.parametrize("name", DATASTORES)
