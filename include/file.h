@@ -18,6 +18,8 @@ char *file_read(const char *path, size_t *length, struct error *err);
 /* Its end: at most `most` bytes. */
 char *file_read_tail(const char *path, size_t most, struct error *err);
 bool file_exists(const char *path);
+/* write(2) until all of it is written; on failure errno says why. */
+bool file_write_all(int fd, const void *bytes, size_t length);
 
 /* Durable when it returns true. The temporary name is ".NAME.tmp" in the same folder. */
 bool file_write(const char *path, const void *bytes, size_t length, mode_t mode, struct error *err);

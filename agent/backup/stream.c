@@ -70,26 +70,11 @@ static ssize_t read_some(int fd, void *bytes, size_t room)
     return length;
 }
 
-static bool write_all(int fd, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t written = write(fd, bytes, length);
-
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return false;
-        bytes += written;
-        length -= (size_t)written;
-    }
-    return true;
-}
-
 static bool to_file(struct stream *stream, const char *bytes, size_t length)
 {
     if (length == 0)
         return true;
-    if (!write_all(stream->file, bytes, length))
+    if (!file_write_all(stream->file, bytes, length))
         return error_errno(&stream->err, "cannot write '%s'", stream->path);
     EVP_DigestUpdate(stream->sum, bytes, length);
     atomic_fetch_add(&stream->file_bytes, length);
@@ -149,7 +134,7 @@ static bool unpack(struct stream *stream, const char *bytes, size_t length, size
         if (ZSTD_isError(*expected))
             return error_set(&stream->err, ERROR_CORRUPT, "'%s' is damaged: %s", stream->path,
                              ZSTD_getErrorName(*expected));
-        if (!write_all(stream->pipe, stream->out, out.pos))
+        if (!file_write_all(stream->pipe, stream->out, out.pos))
             return error_errno(&stream->err, "the restore took no more");
         stream->raw_bytes += out.pos;
     }

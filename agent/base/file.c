@@ -115,15 +115,17 @@ bool file_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
-static bool write_all(int fd, const char *bytes, size_t length)
+bool file_write_all(int fd, const void *bytes, size_t length)
 {
+    const char *at = bytes;
+
     while (length > 0) {
-        ssize_t written = write(fd, bytes, length);
+        ssize_t written = write(fd, at, length);
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
             return false;
-        bytes += written;
+        at += written;
         length -= (size_t)written;
     }
     return true;
@@ -172,7 +174,7 @@ bool file_write_owned(const char *path, const void *bytes, size_t length, mode_t
 
     autoclose int fd = openat(place.folder, place.temporary,
                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0 || !write_all(fd, bytes, length) || !dress(fd, mode, uid) || fsync(fd) != 0 ||
+    if (fd < 0 || !file_write_all(fd, bytes, length) || !dress(fd, mode, uid) || fsync(fd) != 0 ||
         !put_in_place(&place))
         return give_up(&place, path, err);
     return true;

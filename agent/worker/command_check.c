@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "error.h"
 #include "file.h"
+#include "finding.h"
 #include "json.h"
 #include "memory.h"
 #include "place.h"
@@ -21,18 +22,6 @@
 #define START_GUESS_S 0.5               /* of an engine that never was started here */
 #define STOP_GUESS_S 0.1
 #define PROVE_GUESS_S 0.05
-
-static void add_finding(struct json_object *findings, const char *severity, const char *reason,
-                        const char *message, const char *hint)
-{
-    struct json_object *finding = json_object_new_object();
-
-    json_add_string(finding, "severity", severity);
-    json_add_string(finding, "reason", reason);
-    json_add_string(finding, "message", message);
-    json_add_string(finding, "hint", hint);
-    json_object_array_add(findings, finding);
-}
 
 static bool judge_edge(struct task *task, const char *from, const char *to, struct error *err)
 {
@@ -108,9 +97,9 @@ static void find_common(struct task *task, struct json_object *findings)
     struct process process;
 
     if (!engine_find(task->engine, &process))
-        add_finding(findings, "blocker", "not_active", "it does not run", start);
+        finding_add(findings, "blocker", "not_active", "it does not run", start);
     if (newest == NULL) {
-        add_finding(findings, "note", "backup_age", "there is no backup", backup);
+        finding_add(findings, "note", "backup_age", "there is no backup", backup);
         return;
     }
     double age_min = (process_time_s() - json_get_double(newest, "created_time")) / 60;
@@ -118,7 +107,7 @@ static void find_common(struct task *task, struct json_object *findings)
     autofree char *message =
         xasprintf("last good backup is %.0f %s old, %s", age_min < 120 ? age_min : age_min / 60,
                   age_min < 120 ? "min" : "h", verified == NULL ? "not verified" : "verified");
-    add_finding(findings, "note", "backup_age", message, NULL);
+    finding_add(findings, "note", "backup_age", message, NULL);
 }
 
 static void find_space(struct task *task, struct json_object *result, struct json_object *findings)
@@ -128,7 +117,7 @@ static void find_space(struct task *task, struct json_object *result, struct jso
     json_add_int(result, "needed_bytes", (int64_t)CONF_BYTES);
     json_add_int(result, "free_bytes", (int64_t)free_bytes);
     if (free_bytes < CONF_BYTES)
-        add_finding(findings, "blocker", "no_space", "the disk is nearly full",
+        finding_add(findings, "blocker", "no_space", "the disk is nearly full",
                     "dbguestctl version list shows what may be removed");
 }
 

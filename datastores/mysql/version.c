@@ -6,6 +6,7 @@
 #include "engine.h"
 #include "error.h"
 #include "file.h"
+#include "finding.h"
 #include "flavour.h"
 #include "json.h"
 #include "memory.h"
@@ -108,18 +109,6 @@ char *my_find_outside(const char *files)
     return found;
 }
 
-static void add_finding(struct json_object *findings, const char *severity, const char *reason,
-                        const char *message, const char *hint)
-{
-    struct json_object *finding = json_object_new_object();
-
-    json_add_string(finding, "severity", severity);
-    json_add_string(finding, "reason", reason);
-    json_add_string(finding, "message", message);
-    json_add_string(finding, "hint", hint);
-    json_object_array_add(findings, finding);
-}
-
 bool mysql_check_upgrade(struct task *task, struct json_object *target,
                          struct json_object *findings, struct error *err)
 {
@@ -132,13 +121,13 @@ bool mysql_check_upgrade(struct task *task, struct json_object *target,
         return false;
     if (outside != NULL) {
         autofree char *message = xasprintf("'%s' leads out of the data folder", outside);
-        add_finding(findings, "blocker", "outside", message,
+        finding_add(findings, "blocker", "outside", message,
                     "move the table: ALTER TABLE ... without DATA DIRECTORY");
     }
     if (my_row_count(prepared) > 0) {
         autofree char *message =
             xasprintf("%zu prepared transactions hold their locks over it", my_row_count(prepared));
-        add_finding(findings, "warning", "prepared_transactions", message,
+        finding_add(findings, "warning", "prepared_transactions", message,
                     "end them with XA COMMIT or XA ROLLBACK");
     }
     return true;

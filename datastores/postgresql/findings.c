@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "finding.h"
 #include "json.h"
 #include "memory.h"
 #include "postgresql.h"
@@ -38,18 +39,6 @@ static const struct question questions[] = {
       " WHERE spcname NOT IN ('pg_default', 'pg_global') ORDER BY 1" },
 };
 
-static void add_finding(struct json_object *findings, const char *severity, const char *reason,
-                        const char *message, const char *hint)
-{
-    struct json_object *finding = json_object_new_object();
-
-    json_add_string(finding, "severity", severity);
-    json_add_string(finding, "reason", reason);
-    json_add_string(finding, "message", message);
-    json_add_string(finding, "hint", hint);
-    json_object_array_add(findings, finding);
-}
-
 /* Whether the target brings an extension, by the word before the version in "hstore 1.8". */
 static bool brings(struct json_object *extensions, const char *name)
 {
@@ -80,7 +69,7 @@ static bool check_extensions(struct task *task, const char *database,
             xasprintf("%s: the target version has no extension '%s'", database, name);
 
         if (!brings(extensions, name))
-            add_finding(findings, "blocker", "extension_missing", message,
+            finding_add(findings, "blocker", "extension_missing", message,
                         "pull the version with the package that holds it, or drop the extension");
     }
     return true;
@@ -102,7 +91,7 @@ static bool check_collations(struct task *task, PGconn *db, const char *libc,
     if (rows == NULL)
         return false;
     for (int i = 0; i < PQntuples(rows); i++)
-        add_finding(
+        finding_add(
             findings, "warning", "collation_changed", pg_cell(rows, i, 0),
             "afterwards REINDEX the database and ALTER DATABASE .. REFRESH COLLATION VERSION");
     return true;
@@ -116,7 +105,7 @@ static bool ask(struct task *task, PGconn *db, const struct question *question,
     if (rows == NULL)
         return false;
     for (int i = 0; i < PQntuples(rows); i++)
-        add_finding(findings, question->severity, question->reason, pg_cell(rows, i, 0),
+        finding_add(findings, question->severity, question->reason, pg_cell(rows, i, 0),
                     pg_cell(rows, i, 1));
     return true;
 }

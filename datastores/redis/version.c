@@ -6,6 +6,7 @@
 #include "connection.h"
 #include "engine.h"
 #include "error.h"
+#include "finding.h"
 #include "json.h"
 #include "memory.h"
 #include "redis.h"
@@ -116,16 +117,6 @@ enum edge valkey_edge(const char *from, const char *to, const char **reason)
     return judge("valkey", from, to, reason);
 }
 
-static void add_finding(struct json_object *findings, const char *const words[4])
-{
-    static const char *const names[] = { "severity", "reason", "message", "hint" };
-    struct json_object *finding = json_object_new_object();
-
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        json_add_string(finding, names[i], words[i]);
-    json_object_array_add(findings, finding);
-}
-
 /* Types of a module's own are in the data: without the module the data does not load. */
 static bool look_at_modules(redisContext *db, struct json_object *findings, struct error *err)
 {
@@ -134,11 +125,10 @@ static bool look_at_modules(redisContext *db, struct json_object *findings, stru
     if (modules == NULL)
         return false;
     if (modules->elements > 0)
-        add_finding(findings,
-                    (const char *const[]){ "blocker", "modules",
-                                           "modules are loaded whose data the other "
-                                           "version may not be able to read",
-                                           "unload them, or restore a dump into a new instance" });
+        finding_add(findings, "blocker", "modules",
+                    "modules are loaded whose data the other "
+                    "version may not be able to read",
+                    "unload them, or restore a dump into a new instance");
     return true;
 }
 
@@ -155,7 +145,7 @@ static bool look_at_accounts(struct task *task, redisContext *db, struct json_ob
         if (acl_is_ours(name) || acl_find(saved, name) != NULL)
             continue;
         autofree char *message = xasprintf("user '%s' is in memory only and will be kept", name);
-        add_finding(findings, (const char *const[]){ "note", "unsaved_user", message, NULL });
+        finding_add(findings, "note", "unsaved_user", message, NULL);
     }
     return true;
 }
@@ -176,8 +166,8 @@ static bool look_at_settings(struct task *task, redisContext *db, struct json_ob
             continue;
         autofree char *message = xasprintf("'%s' is '%s' now and will be '%s', as configured",
                                            setting.key, present, wanted);
-        add_finding(findings, (const char *const[]){ "warning", "setting_changed", message,
-                                                     "to keep it: dbguestctl instance configure" });
+        finding_add(findings, "warning", "setting_changed", message,
+                    "to keep it: dbguestctl instance configure");
     }
     return err->reason == ERROR_NONE;
 }
@@ -192,15 +182,13 @@ bool redis_check_upgrade(struct task *task, struct json_object *target,
     if (info == NULL)
         return false;
     if (info_number(info, "aof_enabled") == 0)
-        add_finding(findings, (const char *const[]){
-                                  "note", "no_append_only_file",
-                                  "all data is saved to a file once more after the fence, which "
-                                  "takes some 4 s for each GiB",
-                                  NULL });
+        finding_add(findings, "note", "no_append_only_file",
+                    "all data is saved to a file once more after the fence, which "
+                    "takes some 4 s for each GiB",
+                    NULL);
     if (to != NULL && !redis_at_least(task, "7.0") && text_compare_versions(to, "7.0") >= 0)
-        add_finding(findings, (const char *const[]){
-                                  "note", "append_only_folder",
-                                  "the append-only file moves into a folder of its own", NULL });
+        finding_add(findings, "note", "append_only_folder",
+                    "the append-only file moves into a folder of its own", NULL);
     return look_at_modules(db, findings, err) && look_at_accounts(task, db, findings, err) &&
            look_at_settings(task, db, findings, err);
 }
