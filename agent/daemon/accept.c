@@ -101,13 +101,17 @@ static void fail(struct accepting *accepting, struct error *err)
  * disk: the worker gets it as any other. */
 static void make_password(struct accepting *accepting)
 {
+    const struct method *method = accepting->request->method;
     struct json_object *params = accepting->request->params;
+    size_t i = 0;
 
-    if (strcmp(accepting->request->method->name, "root.enable") != 0 || accepting->secrets != NULL)
+    while (method_param(method, i) != NULL && (method_param(method, i)->flags & PARAM_MADE) == 0)
+        i++;
+    if (method_param(method, i) == NULL || accepting->secrets != NULL)
         return;
     accepting->made_password = text_make_password(PASSWORD_GROUPS);
-    json_add_string(params, "password", accepting->made_password);
-    accepting->secrets = method_take_secrets(accepting->request->method, params);
+    json_add_string(params, method_param(method, i)->name, accepting->made_password);
+    accepting->secrets = method_take_secrets(method, params);
 }
 
 static void take_common(struct accepting *accepting)
