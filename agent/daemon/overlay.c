@@ -43,6 +43,11 @@ static void overlay_row(struct daemon *daemon, struct json_object *row)
     add_last_job(daemon, name, row);
 }
 
+bool overlay_changes(const struct request *request)
+{
+    return is_method(request, "instance.show") || is_method(request, "instance.list");
+}
+
 void overlay_result(const struct request *request, struct json_object *result)
 {
     struct json_object *rows = json_get(result, "instances");

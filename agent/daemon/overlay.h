@@ -10,6 +10,8 @@
 struct json_object;
 struct request;
 
+/* Whether overlay_result() would add anything to a result of this method. */
+bool overlay_changes(const struct request *request);
 /* Changes the rows of instance.list and instance.show; leaves all others alone. */
 void overlay_result(const struct request *request, struct json_object *result);
 /* Adds rows for instances that are accepted only. */
