@@ -6,10 +6,14 @@
 #include "postgresql.h"
 #include "text.h"
 
-/* All roles but ours and the engine's; the condition on the name and the limit follow. */
+/*
+ * All roles but ours and the engine's; the condition on the name and the limit follow. Matching a
+ * pattern costs ten times what looking at the beginning does, so only ours are matched.
+ */
 #define VISIBLE                                                                                    \
-    "rolname NOT IN ('postgres', '" PG_OWNER "', '" PG_ROOT "') AND rolname !~ '^pg_'"             \
-    " AND rolname !~ '^dbguest\\.(read|write|all)\\.[0-9]+$'"
+    "rolname NOT IN ('postgres', '" PG_OWNER "', '" PG_ROOT "')"                                   \
+    " AND NOT starts_with(rolname::text, 'pg_') AND (NOT starts_with(rolname::text, 'dbguest.')"   \
+    " OR rolname !~ '^dbguest\\.(read|write|all)\\.[0-9]+$')"
 
 static const char rows_sql[] =
     "SELECT u.rolname, u.rolcanlogin, coalesce(s.clients, 0), g.datname, g.access FROM"
