@@ -360,7 +360,12 @@ bool operation_recover(const struct operation *operation, struct task *task, str
     task->state->count = count_steps(operation);
     if (!note(task, "recover", yes(), true, err))
         return end_attention(task, err);
-    if (operation->set != NULL && progress.begun > 0 && !operation->set(task, err))
+    /* Whether it may be done at all comes before the first step, and may not have been asked. */
+    if (progress.begun == 0 && !progress.committed) {
+        make_interrupted(operation, task, &progress, err);
+        return end_failed(task, err);
+    }
+    if (operation->set != NULL && !operation->set(task, err))
         return end_attention(task, err);
 
     if (progress.committed && !progress.aborted)
