@@ -56,6 +56,7 @@ static bool set_engines(struct task *task, struct error *err)
 {
     int from = number_fact(task, "from");
 
+    new_engine = NULL; /* of another job that this process has recovered */
     if (from == 0) {
         old_engine = task->engine;
         return true;
@@ -186,6 +187,9 @@ static bool stop_old(struct task *task, struct error *err)
 static bool start_old(struct task *task, struct error *err)
 {
     point(task, old_engine);
+    /* An earlier recovery has been past the opening: clients are at work. */
+    if (!place_is_closed(old_engine->folder))
+        return true;
     if (!task->store->gate(task, GATE_CLOSED, NULL, err) || !command_start_engine(task, err))
         return false;
     task_what(task, "%s runs", old_engine->version);
@@ -233,6 +237,15 @@ static bool is_over(void *context, struct error *err)
     return process_clock_s() < *ends_at || error_set(err, ERROR_ENGINE, "it does not stop");
 }
 
+/* One data folder, so one engine: it may be the old one, which an earlier recovery has started. */
+static bool old_runs(void)
+{
+    struct process process;
+
+    return engine_find(old_engine, &process) && engine_executes_tree(old_engine, &process) &&
+           !engine_executes_tree(new_engine, &process);
+}
+
 /* Nobody has used it: when it does not stop by itself it is ended, and the old one recovers. */
 static bool stop_new(struct task *task, struct error *err)
 {
@@ -244,6 +257,8 @@ static bool stop_new(struct task *task, struct error *err)
         return true;
     }
     point(task, new_engine);
+    if (old_runs())
+        return true;
     if (!engine_signal_stop(new_engine, false, err))
         return false;
     if (engine_wait_stopped(new_engine, is_over, &ends_at, err))
@@ -329,29 +344,6 @@ static bool ready(struct task *task, struct error *err)
     return true;
 }
 
-static void add_stamp(struct json_object *result, const char *name, double time_s)
-{
-    char stamp[32];
-
-    process_stamp_of(time_s, stamp);
-    json_add_string(result, name, stamp);
-}
-
-static void fill_result(struct task *task, double outage_s)
-{
-    struct json_object *result = task->state->result;
-
-    json_add_string(result, "instance", new_engine->instance);
-    json_add_string(result, "version", new_engine->version);
-    json_add_string(result, "from_version", task_fact_text(task, "from_version"));
-    json_add_double(result, "outage_s", outage_s);
-    json_add(result, "expected_outage_s", json_copy(task_fact(task, "expected_outage_s")));
-    json_add(result, "proved", json_copy(task_fact(task, "proved")));
-    json_add(result, "rollback_until", NULL); /* back only before commit: nothing is kept */
-    add_stamp(result, "committed_at", process_time_s());
-    upgrade_report(task, result);
-}
-
 static bool open_and_tidy(struct task *task, struct error *err)
 {
     double fenced_at = json_get_double(task->state->facts, "fenced_at");
@@ -362,7 +354,7 @@ static bool open_and_tidy(struct task *task, struct error *err)
     point(task, new_engine);
     if (!command_start_engine(task, err) || !task->store->gate(task, GATE_OPEN, NULL, err))
         return false;
-    fill_result(task, process_clock_s() - fenced_at);
+    upgrade_report(task, process_clock_s() - fenced_at);
     process_stamp(stamp);
     return place_reopen(new_engine->folder, err) &&
            place_set(new_engine->folder, "generation_at", json_object_new_string(stamp), err) &&

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "json.h"
 #include "memory.h"
+#include "process.h"
 #include "state.h"
 #include "text.h"
 #include "version.h"
@@ -42,7 +43,7 @@ static void add_counts(struct text *text, struct json_object *proved)
     }
 }
 
-void upgrade_report(struct task *task, struct json_object *result)
+static void add_report(struct task *task, struct json_object *result)
 {
     const char *from = json_get_string(result, "from_version");
     const char *to = json_get_string(result, "version");
@@ -63,4 +64,21 @@ void upgrade_report(struct task *task, struct json_object *result)
     add_counts(&text, task_fact(task, "proved"));
     add_row(&text, "outage", expected, seen, "from the fence to the opening");
     json_add_string(result, "report", text.bytes);
+}
+
+void upgrade_report(struct task *task, double outage_s)
+{
+    struct json_object *result = task->state->result;
+    char stamp[32];
+
+    process_stamp(stamp);
+    json_add_string(result, "instance", task->engine->instance);
+    json_add_string(result, "version", task->engine->version);
+    json_add_string(result, "from_version", task_fact_text(task, "from_version"));
+    json_add_double(result, "outage_s", outage_s);
+    json_add(result, "expected_outage_s", json_copy(task_fact(task, "expected_outage_s")));
+    json_add(result, "proved", json_copy(task_fact(task, "proved")));
+    json_add(result, "rollback_until", NULL); /* back only before commit: nothing is kept */
+    json_add_string(result, "committed_at", stamp);
+    add_report(task, result);
 }
