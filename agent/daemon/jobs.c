@@ -112,12 +112,13 @@ void jobs_began(struct job *job)
     job_tell(job, NULL, false);
 }
 
-/* An instance's recovery may have finished what needed attention. */
+/* An instance's recovery may have finished what needed attention; its end has. */
 static void look_at_attention(const struct job *recovery)
 {
     struct daemon *daemon = recovery->daemon;
 
-    if (strcmp(recovery->method_name, "instance.recover") != 0)
+    if (strcmp(recovery->method_name, "instance.recover") != 0 &&
+        strcmp(recovery->method_name, "instance.delete") != 0)
         return;
     for (size_t i = 0; i < jobs_count(daemon); i++) {
         struct job *job = jobs_at(daemon, i);

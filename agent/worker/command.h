@@ -19,6 +19,7 @@ struct command {
     const struct operation *operation;
     bool without_instance; /* params.instance is to be made, or need not be there */
     bool while_closed;     /* works on an instance that waits for recovery, too */
+    bool builds;           /* makes what a late recovery of another one would undo */
 };
 
 const struct command *command_find(const char *method);

@@ -15,6 +15,7 @@
 #include "place.h"
 #include "site.h"
 #include "state.h"
+#include "unfinished.h"
 
 static const char *name_of(struct task *task)
 {
@@ -24,10 +25,12 @@ static const char *name_of(struct task *task)
 static bool close_instance(struct task *task, struct error *err)
 {
     autofree char *folder = place_folder(task->site, name_of(task));
+    struct json_object *facts = json_object_new_object();
 
+    json_add_bool(facts, "wanted", place_wanted(folder));
+    json_add_bool(facts, "was_closed", place_is_closed(folder));
     /* Nothing may start it again, not even a boot. */
-    return task_keep_fact(task, "wanted", json_object_new_boolean(place_wanted(folder)), err) &&
-           place_close(folder, err) &&
+    return task_keep_facts(task, facts, err) && place_close(folder, err) &&
            (task->engine == NULL || engine_enable(task->engine, false, err));
 }
 
@@ -35,7 +38,9 @@ static bool open_again(struct task *task, struct error *err)
 {
     autofree char *folder = place_folder(task->site, name_of(task));
 
-    if (task->engine == NULL)
+    /* Without facts it has not been closed here; what was closed before waits for its recovery. */
+    if (task->engine == NULL || task_fact(task, "was_closed") == NULL ||
+        json_get_bool(task->state->facts, "was_closed"))
         return true;
     if (json_get_bool(task->state->facts, "wanted") &&
         (!engine_enable(task->engine, true, err) || !command_start_engine(task, err)))
@@ -54,6 +59,7 @@ static bool remove_all(struct task *task, struct error *err)
     autofree char *hidden = xasprintf("%s/instances/.deleted-%s", task->site->state_dir, task->job);
     autofree char *sockets = xasprintf("%s/%s", task->site->run_dir, name_of(task));
 
+    unfinished_end(task); /* or a recovery would meet the next instance of that name */
     if (file_exists(folder) && !file_move(folder, hidden, err))
         return false;
     json_add_string(task->state->result, "instance", name_of(task));

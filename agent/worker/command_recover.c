@@ -3,6 +3,7 @@
  */
 #include "command.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
@@ -10,46 +11,12 @@
 #include "engine.h"
 #include "error.h"
 #include "file.h"
-#include "journal.h"
 #include "json.h"
 #include "memory.h"
 #include "operation.h"
 #include "place.h"
-#include "site.h"
 #include "state.h"
-
-/* Whether the job in this folder is a change of that instance which has begun and not ended. */
-static bool is_unfinished(const char *folder, const char *instance)
-{
-    struct error ignored = { 0 };
-    autofree char *request_path = xasprintf("%s/request.json", folder);
-    autofree char *journal_path = xasprintf("%s/journal", folder);
-    autoptr(json_object) request = json_read_file(request_path, &ignored);
-    autoptr(json_object) records = journal_read(journal_path, &ignored);
-    const char *of = json_get_string(json_get(request, "params"), "instance");
-
-    error_clear(&ignored);
-    return of != NULL && strcmp(of, instance) == 0 && records != NULL &&
-           journal_end(records) == NULL;
-}
-
-/* The oldest unfinished job of the instance but our own; NULL when there is none. */
-static char *find_unfinished(struct task *task, struct error *err)
-{
-    autofree char *open = xasprintf("%s/jobs/open", task->site->state_dir);
-    char **names = file_names(open, err);
-    char *found = NULL;
-
-    for (size_t i = 0; names != NULL && names[i] != NULL && found == NULL; i++) {
-        autofree char *folder = xasprintf("%s/%s", open, names[i]);
-
-        if (strcmp(names[i], task->job) != 0 &&
-            is_unfinished(folder, json_get_string(task->params, "instance")))
-            found = steal(folder);
-    }
-    file_free_names(names);
-    return found;
-}
+#include "unfinished.h"
 
 static bool recover_job(struct task *task, const char *folder, struct error *err)
 {
@@ -77,14 +44,23 @@ static bool recover(struct task *task, struct error *err)
     struct json_object *result = task->state->result;
     autofree char *folder = place_folder(task->site, instance);
 
+    autofree char *last = NULL;
+
     for (;;) {
-        autofree char *job = find_unfinished(task, err);
+        autofree char *job = unfinished_find(task, err);
 
         if (job == NULL)
             break;
+        if (last != NULL && strcmp(job, last) == 0)
+            return error_set(err, ERROR_NEEDS_ATTENTION, "the end of %s cannot be written down",
+                             strrchr(job, '/') + 1);
         if (!recover_job(task, job, err))
             return false;
+        free(last);
+        last = steal(job);
     }
+    if (err->reason != ERROR_NONE)
+        return false;
     json_add_string(result, "instance", instance);
     if (!file_exists(folder)) {
         json_add_string(result, "status", "SHUTDOWN");

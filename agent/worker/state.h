@@ -39,6 +39,8 @@ bool task_keep_fact(struct task *task, const char *name, struct json_object *val
 /* All members of facts in one record; takes it over. */
 bool task_keep_facts(struct task *task, struct json_object *facts, struct error *err);
 bool task_keep_text(struct task *task, const char *name, const char *value, struct error *err);
+/* In a recovery: all that the journal holds. */
+void task_read_facts(struct task *task);
 /* Borrowed; NULL when there is none. */
 struct json_object *task_fact(struct task *task, const char *name);
 const char *task_fact_text(struct task *task, const char *name);

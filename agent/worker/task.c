@@ -50,6 +50,21 @@ bool task_keep_text(struct task *task, const char *name, const char *value, stru
     return task_keep_fact(task, name, value == NULL ? NULL : json_object_new_string(value), err);
 }
 
+void task_read_facts(struct task *task)
+{
+    struct json_object *records = journal_records(task->journal);
+
+    for (size_t i = 0; i < json_object_array_length(records); i++) {
+        struct json_object *facts = json_get(json_object_array_get_idx(records, i), "facts");
+        struct json_object_iter fact;
+
+        if (facts == NULL)
+            continue;
+        json_object_object_foreachC (facts, fact)
+            json_add(task->state->facts, fact.key, json_copy(fact.val));
+    }
+}
+
 struct json_object *task_fact(struct task *task, const char *name)
 {
     return json_get(task->state->facts, name);

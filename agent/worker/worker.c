@@ -28,6 +28,7 @@
 #include "state.h"
 #include "suspect.h"
 #include "text.h"
+#include "unfinished.h"
 
 /* One request with all that hangs on it. */
 struct work {
@@ -251,7 +252,8 @@ static bool prepare_run(struct work *work, struct error *err)
 {
     return find_store(work, err) &&
            command_check_support(&work->task, work->command->method, err) &&
-           secrets_join(&work->task, err) && find_engine(work, false, err);
+           secrets_join(&work->task, err) && find_engine(work, false, err) &&
+           (!work->command->builds || unfinished_check(&work->task, err));
 }
 
 static bool run_folder(struct work *work, const char *folder, struct error *err)
@@ -276,21 +278,6 @@ static bool run_folder(struct work *work, const char *folder, struct error *err)
     return true;
 }
 
-static void merge_facts(struct work *work)
-{
-    struct json_object *records = journal_records(work->task.journal);
-
-    for (size_t i = 0; i < json_object_array_length(records); i++) {
-        struct json_object *facts = json_get(json_object_array_get_idx(records, i), "facts");
-
-        if (facts == NULL)
-            continue;
-        struct json_object_iter fact;
-        json_object_object_foreachC (facts, fact)
-            json_add(work->state.facts, fact.key, json_copy(fact.val));
-    }
-}
-
 /* It died before its first record: nothing has happened (C6). */
 static bool end_unbegun(struct work *work, const char *path, struct error *err)
 {
@@ -300,6 +287,21 @@ static bool end_unbegun(struct work *work, const char *path, struct error *err)
     if (work->task.journal == NULL)
         return false;
     error_set(err, ERROR_INTERRUPTED, "the worker died before it began; nothing was done");
+    end_early(work, err);
+    return true;
+}
+
+/* There is nothing left that it could be done to, or undone. */
+static bool is_deleted(struct work *work, const struct error *err)
+{
+    return err->reason == ERROR_NOT_FOUND && !work->command->while_closed &&
+           !work->command->without_instance &&
+           json_get_string(work->task.params, "instance") != NULL;
+}
+
+static bool end_deleted(struct work *work, struct error *err)
+{
+    err->reason = ERROR_INTERRUPTED;
     end_early(work, err);
     return true;
 }
@@ -322,9 +324,11 @@ static bool recover_folder(struct work *work, const char *folder, struct error *
     if (suspect_is_marked(&work->task))
         return suspect_attention(&work->task, err);
 
-    merge_facts(work);
+    task_read_facts(&work->task);
     log_info("recovering");
     if (!find_store(work, err)) {
+        if (is_deleted(work, err))
+            return end_deleted(work, err);
         /* What it was about is gone: only a finished delete or an undone create leaves that. */
         error_clear(err);
     }

@@ -1,0 +1,213 @@
+"""What recovers late, twice, or beside another job must not touch what others have made since."""
+
+import json
+import os
+import pathlib
+import shutil
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "fault"))
+import journal
+from ground import Ground, Line, Refused, kill, wait_for
+
+BUILD = os.environ.get("DBGUEST_BUILD", pathlib.Path(__file__).parents[2] / "build")
+APP = "AUTH", "app", "app-secret-7"
+
+
+@pytest.fixture(scope="module")
+def made():
+    ground = Ground(BUILD, 7)
+    try:
+        ground.make()
+        yield ground
+    finally:
+        ground.remove()
+
+
+@pytest.fixture
+def ground(made):
+    made.reset(versions=True)
+    made.up().serving()
+    yield made
+    made.down()
+
+
+def submit(ground, rule, method, **params):
+    """A job of main whose worker has met the rule when this returns."""
+    ground.rule(rule)
+    job = ground.submit(method, instance="main", **params)
+    wait_for(lambda: not (ground.fault / "rules").read_text() and ground.fired(), what="the record")
+    return job
+
+
+def upgrade(ground, rule):
+    return submit(ground, rule, "instance.upgrade", version=ground.versions["1.1"])
+
+
+def kill_all(ground):
+    ground.kill_daemon()
+    for pid in ground.processes():
+        kill(pid)
+    wait_for(lambda: not ground.processes(), what="the end of all")
+
+
+def needing_attention(ground):
+    """main is closed, because what the disk holds of its upgrade is not known."""
+    job = upgrade(ground, ("written", "EIO", '{"begin":"use"'))
+    assert ground.outcome(job) == "needs_attention"
+    return job
+
+
+def main(ground):
+    return ground.look()["instances"]["main"]
+
+
+def is_closed(ground):
+    assert main(ground)["closed"]
+    try:
+        Line(ground.socket("main"), *APP).close()
+    except OSError:
+        return
+    raise AssertionError("a client got in")
+
+
+def serves(ground, version):
+    wait_for(lambda: main(ground)["engine"] and main(ground)["engine"]["version"] == version
+             and not main(ground)["closed"], 8, f"{version} to serve")
+    Line(ground.socket("main"), *APP).close()
+
+
+# --- closed stays closed (C16) ---
+
+@pytest.mark.parametrize("method", ["instance.start", "instance.restart"])
+def test_c16_job_that_died_before_it_was_refused_opens_nothing(ground, method):
+    needing_attention(ground)
+    job = submit(ground, ("after", "kill", '"format":'), method)
+    assert ground.outcome(job) == "interrupted"
+    is_closed(ground)
+
+
+def test_c16_delete_that_is_undone_leaves_closed_what_was(ground):
+    needing_attention(ground)
+    job = submit(ground, ("after", "kill", '{"begin":"close"'), "instance.delete", confirm="main")
+    assert ground.outcome(job) == "interrupted"
+    is_closed(ground)
+    ground.call("instance.recover", instance="main")
+    serves(ground, "1.0")
+
+
+def test_c01_recover_opens_nothing_whose_journal_it_cannot_read(ground):
+    job = upgrade(ground, ("before", "stop", '{"begin":"safepoint"'))
+    kill_all(ground)
+    path = ground.state / "jobs/open" / job / "journal"
+    kept = path.read_bytes()
+    journal.rewrite(path, lambda record: record.update(format=99) if "format" in record else None)
+    ground.up()
+    assert ground.outcome(job, 30) == "needs_attention"
+    with pytest.raises(Refused) as refused:
+        ground.call("instance.recover", instance="main")
+    assert refused.value.reason == "needs_attention"
+    is_closed(ground)
+    path.write_bytes(kept)
+    ground.call("instance.recover", instance="main")
+    serves(ground, "1.0")
+
+
+# --- an undo that has been past the opening ends nothing that serves ---
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("record", ['{"undone":"fence"', '{"undo":"settle"', '{"undo":"prepare"'])
+def test_undo_that_is_repeated_leaves_the_engine_that_serves(ground, record, when):
+    ground.call("instance.configure", instance="main", settings={"lie": "1.1"})
+    job = upgrade(ground, (when, "stop", record))
+    client, engine = Line(ground.socket("main"), *APP), ground.engine_pid()
+    kill(ground.fired())
+    assert ground.outcome(job) == "rolled_back"
+    assert ground.engine_pid() == engine
+    client.ask("SET", "row000001", "x")
+    client.close()
+    serves(ground, "1.0")
+
+
+# --- jobs that need attention and what comes after them ---
+
+def half_undone(ground):
+    """main serves 1.0 again, and the job that could not tidy up needs attention."""
+    ground.call("instance.configure", instance="main", settings={"lie": "1.1"})
+    job = upgrade(ground, ("before", "EIO", '{"undo":"prepare"'))
+    assert ground.outcome(job) == "needs_attention"
+    serves(ground, "1.0")
+    return job
+
+
+def test_nothing_is_built_on_what_a_recovery_would_undo(ground):
+    job = half_undone(ground)
+    for method, params in (("instance.upgrade", {"version": ground.versions["1.1"]}),
+                           ("instance.configure", {"settings": {"max_clients": 30}})):
+        with pytest.raises(Refused) as refused:
+            ground.call(method, instance="main", **params)
+        assert refused.value.reason == "needs_attention"
+        assert job in refused.value.error["message"]
+    # What does not touch the service goes on.
+    ground.call("database.create", instance="main", name="new")
+    ground.call("instance.recover", instance="main")
+    ground.call("instance.configure", instance="main", settings={"max_clients": 30})
+    assert ground.job(job)["outcome"] == "rolled_back"
+
+
+def test_delete_takes_along_the_jobs_that_needed_attention(ground):
+    job = needing_attention(ground)
+    ground.call("instance.delete", instance="main", confirm="main")
+    assert wait_for(lambda: ground.job(job)["outcome"] == "interrupted", 5, "the old job's end")
+    assert not list(ground.state.glob("jobs/open/*"))
+    ground.call("instance.create", instance="main", datastore="fake", port=ground.port,
+                version=ground.versions["1.0"],
+                users=[{"name": "app", "password": "app-secret-7"}])
+    engine = ground.engine_pid()
+    kill_daemon_and_start(ground)
+    assert ground.engine_pid() == engine
+    serves(ground, "1.0")
+
+
+def kill_daemon_and_start(ground):
+    ground.kill_daemon()
+    ground.up().serving()
+    wait_for(lambda: all(job["outcome"] for job in ground.call("job.list", limit=50)["jobs"]), 10,
+             "the end of all jobs")
+
+
+def test_recovery_that_failed_often_has_room_for_one_more(ground):
+    job = upgrade(ground, ("after", "stop", '{"begin":"start"'))
+    kill_all(ground)
+    tree = ground.versions_dir / "fake" / ground.versions["1.0"]
+    away = tree.with_name("away")
+    tree.rename(away)
+    ground.up()
+    assert ground.outcome(job, 30) == "needs_attention"
+    for _ in range(60):
+        with pytest.raises(Refused) as refused:
+            ground.call("instance.recover", instance="main")
+        assert refused.value.reason == "needs_attention"
+    away.rename(tree)
+    ground.call("instance.recover", instance="main")
+    serves(ground, "1.0")
+    assert ground.job(job)["outcome"] == "rolled_back"
+
+
+def test_create_whose_removal_was_cut_in_half_is_removed(ground):
+    ground.rule(("before", "stop", '{"undone":"folder"'))
+    job = ground.submit("instance.create", instance="second", datastore="fake",
+                        version=ground.versions["1.0"], settings={"fail_start": "all"})
+    wait_for(lambda: not (ground.fault / "rules").read_text() and ground.fired())
+    # As a death half way through has it.
+    hidden = ground.state / f"instances/.dropped-{job}"
+    assert not hidden.exists() and not (ground.state / "instances/second").exists()
+    shutil.copytree(ground.state / "instances/main/generations", hidden / "generations",
+                    symlinks=True)
+    (hidden / "current").symlink_to("generations/1")
+    kill(ground.fired())
+    assert ground.outcome(job, 30) == "engine"
+    assert not ground.look()["left over"]
+    assert list(ground.look()["instances"]) == ["main"]
