@@ -160,6 +160,8 @@ bool newcomer_stop(struct task *task, struct error *err)
 bool newcomer_drop(struct task *task, struct error *err)
 {
     const char *folder = task_fact_text(task, "folder");
+    int above = (int)(strrchr(folder, '/') - folder);
+    autofree char *hidden = xasprintf("%.*s/.dropped-%s", above, folder, task->job);
     autofree char *sockets = xasprintf("%s/%s", task->site->run_dir, task_fact_text(task, "name"));
 
     if (!newcomer_stop(task, err))
@@ -167,7 +169,10 @@ bool newcomer_drop(struct task *task, struct error *err)
     if (task->engine != NULL)
         engine_free(task->engine);
     task->engine = NULL;
-    return file_remove_tree(folder, err) && file_remove_tree(sockets, err);
+    /* One rename: half of it would be no engine to act on when this is repeated. */
+    if (file_exists(folder) && !file_move(folder, hidden, err))
+        return false;
+    return file_remove_tree(hidden, err) && file_remove_tree(sockets, err);
 }
 
 bool newcomer_configure(struct task *task, struct error *err)
