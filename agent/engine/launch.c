@@ -259,7 +259,8 @@ static bool launch(const struct options *options, int told, struct error *err)
     if (engine == NULL || !may_start(engine, options, err))
         return false;
     autoclose int lock = own_data(engine, err);
-    if (lock < 0 || !await_go(options->go, err))
+    /* Closed again? Whoever closes looks at the lock afterwards, so one of us sees the other. */
+    if (lock < 0 || !may_start(engine, options, err) || !await_go(options->go, err))
         return false;
     return become_engine(engine, options, lock, told, err);
 }
