@@ -8,7 +8,7 @@ import signal
 import time
 
 import pytest
-from boot import Machine, install, machine_tree, own_network, prefix
+from boot import Machine, build_option, install, machine_tree, own_network
 from conftest import CACHE, create
 from shop import SHOPS, Prober
 
@@ -73,7 +73,8 @@ def worker_of(machine, job, step=None):
 def test_installed_is_what_belongs_there(tmp_path):
     install(tmp_path)
     there = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if not path.is_dir()}
-    wanted = {name[1:] if name.startswith("/") else f"{prefix()[1:]}/{name}" for name in INSTALLED}
+    prefix = build_option("prefix")[1:]
+    wanted = {name[1:] if name.startswith("/") else f"{prefix}/{name}" for name in INSTALLED}
     assert there == wanted
 
 
