@@ -121,11 +121,24 @@ static bool serves(struct task *task, struct error *err)
     return true;
 }
 
+/*
+ * A server that was killed leaves its number behind, and the next one does not start while any
+ * process has it: a stranger after a while, or a zombie that nobody reaps. We know better (C13).
+ */
+static bool remove_stale_pid(struct task *task, struct error *err)
+{
+    autofree char *path = xasprintf("%s/postmaster.pid", task->engine->files);
+
+    return !file_exists(path) ||
+           (engine_prove_stopped(task->engine, err) && file_remove(path, err));
+}
+
 bool postgresql_start(struct task *task, struct error *err)
 {
     struct process process;
 
-    if (!engine_find(task->engine, &process) && !engine_start(task->engine, true, &process, err))
+    if (!engine_find(task->engine, &process) &&
+        (!remove_stale_pid(task, err) || !engine_start(task->engine, true, &process, err)))
         return false;
     return task_await_engine(task, serves, err);
 }

@@ -87,6 +87,19 @@ static size_t read_rules(char *rules, size_t room)
     return length < 0 ? 0 : (size_t)length;
 }
 
+/* At once, so that a test never sees them half. */
+static void take_new_rules(void)
+{
+    const char *folder = getenv("DBGUEST_FAULT");
+    char from[512];
+    char to[512];
+
+    snprintf(from, sizeof(from), "%s/rules.new", folder);
+    snprintf(to, sizeof(to), "%s/rules", folder);
+    if (rename(from, to) != 0)
+        abort();
+}
+
 /* The first rule, when it is of this record; it is taken away then. */
 static bool take_rule(const char *bytes, size_t length, struct rule *rule)
 {
@@ -103,7 +116,8 @@ static bool take_rule(const char *bytes, size_t length, struct rule *rule)
     char pid[16];
     snprintf(pid, sizeof(pid), "%d\n", getpid());
     put("fired", O_WRONLY | O_CREAT | O_TRUNC, pid, strlen(pid));
-    put("rules", O_WRONLY | O_TRUNC, end + 1, size - (size_t)(end + 1 - rules));
+    put("rules.new", O_WRONLY | O_CREAT | O_TRUNC, end + 1, size - (size_t)(end + 1 - rules));
+    take_new_rules();
     return true;
 }
 
