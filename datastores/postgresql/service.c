@@ -125,12 +125,16 @@ static bool serves(struct task *task, struct error *err)
  * A server that was killed leaves its number behind, and the next one does not start while any
  * process has it: a stranger after a while, or a zombie that nobody reaps. We know better (C13).
  */
-static bool remove_stale_pid(struct task *task, struct error *err)
+static bool remove_stale_pids(struct task *task, struct error *err)
 {
-    autofree char *path = xasprintf("%s/postmaster.pid", task->engine->files);
+    const struct engine *engine = task->engine;
+    autofree char *data = xasprintf("%s/postmaster.pid", engine->files);
+    autofree char *socket =
+        xasprintf("%s/.s.PGSQL.%d.lock", engine->sockets, pg_socket_port(engine));
 
-    return !file_exists(path) ||
-           (engine_prove_stopped(task->engine, err) && file_remove(path, err));
+    if (!file_exists(data) && !file_exists(socket))
+        return true;
+    return engine_prove_stopped(engine, err) && file_remove(data, err) && file_remove(socket, err);
 }
 
 bool postgresql_start(struct task *task, struct error *err)
@@ -138,7 +142,7 @@ bool postgresql_start(struct task *task, struct error *err)
     struct process process;
 
     if (!engine_find(task->engine, &process) &&
-        (!remove_stale_pid(task, err) || !engine_start(task->engine, true, &process, err)))
+        (!remove_stale_pids(task, err) || !engine_start(task->engine, true, &process, err)))
         return false;
     return task_await_engine(task, serves, err);
 }
