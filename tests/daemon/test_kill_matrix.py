@@ -32,17 +32,19 @@ def begin(numbers):
     """In each process: a ground of its own, which goes with the process."""
     global here
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    here = ground.Ground(BUILD, numbers.get())
+    made = ground.Ground(BUILD, numbers.get())
+    multiprocessing.util.Finalize(None, made.remove, exitpriority=10)
     try:
-        here.make()
-    except BaseException:
-        here.remove()
-        raise
-    multiprocessing.util.Finalize(None, here.remove, exitpriority=10)
+        made.make()
+        here = made
+    except Exception as error:  # the pool would try for ever: each case says it instead
+        here = error
 
 
 def run(index):
     operation = ALL[index]
+    if isinstance(here, Exception):
+        raise here
     victims = ("all",) if operation.deaths and HOW != "all" else matrix.VICTIMS
     return matrix.run_operation(here, operation, victims, every=EVERY, offset=index)
 

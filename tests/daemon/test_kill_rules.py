@@ -46,9 +46,7 @@ def upgrade(ground, *rules):
 
 def kill_all(ground):
     ground.kill_daemon()
-    for pid in ground.processes():
-        kill(pid)
-    wait_for(lambda: not ground.processes(), what="the end of all")
+    ground.kill_processes()
 
 
 def serves(ground, version):

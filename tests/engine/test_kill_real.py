@@ -25,7 +25,6 @@ from shop import PASSWORD, SHOPS, Prober  # noqa: E402
 CACHE = pathlib.Path(os.environ.get("DBGUEST_TEST_CACHE", "/var/cache/dbguest"))
 ALL = os.environ.get("DBGUEST_MATRIX") == "all"
 PROGRAM = {"postgresql": "postgresql", "mariadb": "mysql", "redis": "redis"}
-PORT = {"postgresql": 25432, "mariadb": 23306, "redis": 26379}
 STEPS = ('{"begin":', '{"commit"', '{"opening"', '{"end"')
 
 
@@ -33,11 +32,11 @@ class Real(Ground):
     """A ground with a real engine: instance "main" with a shop in it, and a backup."""
 
     def __init__(self, datastore):
-        super().__init__(build_folder(), 20 + sorted(PORT).index(datastore))
+        super().__init__(build_folder(), sorted(PROGRAM).index(datastore))
         self.datastore, self.versions_dir = datastore, CACHE / "versions"
         pulled = json.loads((CACHE / "pulled.json").read_text())
         self.old, self.new = pulled[f"{datastore} old"], pulled[f"{datastore} new"]
-        self.shop = SHOPS[datastore](port=PORT[datastore])
+        self.shop = SHOPS[datastore](port=self.port + 1)
 
     def make(self):
         for folder in (self.state, self.run_dir, self.backups, self.fault, self.libexec):
@@ -45,7 +44,7 @@ class Real(Ground):
         self.log = open(self.top / "log", "ab")
         self._install()
         self.up()
-        self.create("main", PORT[self.datastore])
+        self.create("main", self.port + 1)
         self.shop.load(0.01)
         self.call("backup.create", instance="main", backup="good")
         self.call("instance.stop", instance="main")  # a clean state to begin with, each time
@@ -120,7 +119,7 @@ class Real(Ground):
                 "backups": sorted(path.name for path in self.backups.iterdir())}
 
 
-@pytest.fixture(scope="module", params=sorted(PORT))
+@pytest.fixture(scope="module", params=sorted(PROGRAM))
 def real(request):
     ground = Real(request.param)
     try:
@@ -207,7 +206,7 @@ def test_old_or_new_and_nothing_acknowledged_is_lost(real, operation):
              for victim in VICTIMS]
     if not ALL:
         steps = [record for record in patterns if record.startswith(STEPS)]
-        offset = sorted(PORT).index(real.datastore) + list(SUBMIT).index(operation)
+        offset = sorted(PROGRAM).index(real.datastore) + list(SUBMIT).index(operation)
         cases = [("after", record, VICTIMS[(number + offset) % 4])
                  for number, record in enumerate(steps)]
     wrong, began = [], time.monotonic()

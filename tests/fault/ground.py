@@ -66,6 +66,19 @@ def volatile():
     return pathlib.Path("/tmp")
 
 
+def free_ports(seed):
+    """The first of two in a row that nobody has."""
+    for port in range(20000 + seed * 4 % 8000, 32000, 4):
+        try:
+            for number in (port, port + 1):
+                with socket.socket() as listener:
+                    listener.bind(("127.0.0.1", number))
+            return port
+        except OSError:
+            continue
+    raise RuntimeError("no ports are free")
+
+
 class Line:
     """A session with a fake engine."""
 
@@ -139,8 +152,9 @@ class Ground:
     def __init__(self, build, number=0, top="/tmp"):
         self.build = pathlib.Path(build)
         self.top = pathlib.Path(f"{top}/dbguest-fault-{os.getpid()}-{number}")
-        self.port = 7600 + 10 * number
-        self.uid = 61000 + 100 * number
+        # Of this run alone: others may be at it on the same machine.
+        self.port = free_ports(os.getpid())
+        self.uid = 200000 + (os.getpid() * 16 + number) % 200000 * 100
         # In memory if there is such a place: else the daemon would mount one for secrets.
         self.run_dir = volatile() / self.top.name
         self.state = self.top / "state"
@@ -272,9 +286,20 @@ class Ground:
             self.kill_daemon()
             self.client.close()
         self.daemon = None
-        for pid in self.processes():
-            kill(pid)
-        wait_for(lambda: not self.processes(), what="the end of all processes")
+        self.kill_processes()
+
+    def kill_processes(self):
+        """Until none is seen three times in a row: one that is about to exec has no name yet."""
+        quiet = 0
+        ends = time.monotonic() + WAIT_S
+        while quiet < 3:
+            found = self.processes()
+            quiet = 0 if found else quiet + 1
+            for pid in found:
+                kill(pid)
+            if time.monotonic() > ends:
+                raise TimeoutError(f"do not end: {[self._tell(pid) for pid in found]}")
+            time.sleep(0.003)
 
     def call(self, method, **params):
         """The result; an error is raised as its data."""
@@ -506,9 +531,7 @@ class Direct(Ground):
         return self
 
     def down(self):
-        for pid in self.processes():
-            kill(pid)
-        wait_for(lambda: not self.processes(), what="the end of all processes")
+        self.kill_processes()
 
     def kill_daemon(self):
         pass

@@ -199,8 +199,7 @@ class Case:
             for engine in ground.processes(engines=True):
                 kill(engine)
         if victim == "all":
-            kill(pid)
-            wait_for(lambda: not ground.processes(), what="the end of all")
+            ground.kill_processes()
         else:
             os.kill(pid, signal.SIGCONT)
         if victim in ("daemon", "all"):
