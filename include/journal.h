@@ -8,7 +8,8 @@
  *     CRC32C in 8 hex digits, space, length of the JSON in 8 hex digits, space, JSON, "\n"
  *
  * where the checksum covers length, JSON and the checksum before it (so that a record of another
- * journal that lay in the same blocks is none of ours). The first record is {"format": 1, ...}.
+ * journal that lay in the same blocks is none of ours). The first record is {"format": 1, ...}. A
+ * recovery adds as many zeros when less than half is left.
  * Reading stops at the first record that does not check: a torn end counts for nothing.
  *
  * Record kinds (one member names the kind):

@@ -19,6 +19,7 @@
 struct journal {
     char *path;
     int fd;
+    size_t size;    /* of the file */
     size_t length;  /* of the records that count */
     size_t last;    /* where the last one begins */
     uint32_t chain; /* its checksum; the next one builds on it */
@@ -120,6 +121,7 @@ static bool read_whole(struct journal *journal, struct error *err)
 
     if (bytes == NULL)
         return false;
+    journal->size = size;
     parse_records(journal, bytes, size);
     return check_format(journal, err);
 }
@@ -156,7 +158,7 @@ static bool append(struct journal *journal, struct json_object *record, bool syn
     size_t length = strlen(line) + 1;
     autofree char *bytes = xmalloc(HEADER_BYTES + length + 1);
 
-    if (journal->length + HEADER_BYTES + length + spare > JOURNAL_BYTES)
+    if (journal->length + HEADER_BYTES + length + spare > journal->size)
         return error_set(err, ERROR_INTERNAL, "the journal '%s' has no room for %zu bytes more",
                          journal->path, length);
 
@@ -200,12 +202,28 @@ struct journal *journal_new(const char *path, struct json_object *first, struct 
     }
 
     autofree char *copy = xstrdup(path);
+    journal->size = JOURNAL_BYTES;
     if (!put(journal, zeros, JOURNAL_BYTES, 0, false, err) ||
         !append(journal, record, true, JOURNAL_END_ROOM, err) || !file_sync(dirname(copy), err)) {
         unlink(path); /* a journal without its first record would only be in the way */
         return NULL;
     }
     return steal(journal);
+}
+
+/*
+ * Each recovery that fails adds to it, and however many there were, the next one has room. A disk
+ * that has none is no reason to fail as long as there is some left.
+ */
+static bool make_room(struct journal *journal, struct error *err)
+{
+    autofree char *zeros = xcalloc(1, JOURNAL_BYTES);
+
+    if (journal->size - journal->length >= JOURNAL_BYTES / 2)
+        return true;
+    if (pwrite(journal->fd, zeros, JOURNAL_BYTES, (off_t)journal->size) == (ssize_t)JOURNAL_BYTES)
+        journal->size += JOURNAL_BYTES;
+    return put(journal, "", 0, 0, true, err);
 }
 
 struct journal *journal_open(const char *path, struct error *err)
@@ -230,7 +248,7 @@ struct journal *journal_open(const char *path, struct error *err)
         error_errno(err, "cannot read '%s'", path);
         return NULL;
     }
-    if (!put(journal, bytes, size, journal->last, true, err)) {
+    if (!put(journal, bytes, size, journal->last, true, err) || !make_room(journal, err)) {
         err->reason = ERROR_NEEDS_ATTENTION;
         error_add(err, "suspect", json_object_new_boolean(true));
         return NULL;
