@@ -100,13 +100,23 @@ static bool stop_engine(struct task *task, struct error *err)
     return true;
 }
 
-/* The wish to stop goes with the stop: before the signal it can still be taken back. */
+static bool unsettle_engine(struct task *task, struct error *err)
+{
+    return task->store->unsettle == NULL || task->store->unsettle(task, err);
+}
+
+/* The wish to stop goes with the stop: before the signal it can still be taken back. So does what
+ * the engine was told for it; one that does not listen any more keeps it until its next start. */
 static bool want_again(struct task *task, struct error *err)
 {
     struct process process;
+    struct error deaf = { 0 };
 
     if (!engine_find(task->engine, &process))
         return true;
+    if (!unsettle_engine(task, &deaf))
+        task_what(task, "%s", deaf.message);
+    error_clear(&deaf);
     return place_want(task->engine->folder, true, err) && engine_enable(task->engine, true, err);
 }
 
@@ -128,11 +138,6 @@ static bool settle_engine(struct task *task, struct error *err)
     if (!task_keep_fact(task, "process", json_object_get(record), err))
         return false;
     return task->store->settle == NULL || task->store->settle(task, err);
-}
-
-static bool unsettle_engine(struct task *task, struct error *err)
-{
-    return task->store->unsettle == NULL || task->store->unsettle(task, err);
 }
 
 static bool stop_for_restart(struct task *task, struct error *err)
