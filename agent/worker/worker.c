@@ -184,9 +184,11 @@ static int answer_read(void)
         json_add(answer, "error", error_to_json(&err));
     }
     printf("%s\n", json_line(answer));
+    /* The daemon answers at the end of the output, while all that is below goes on. */
+    bool told = fclose(stdout) == 0;
     error_clear(&err);
     work_done(&work);
-    return fflush(stdout) == 0 ? 0 : 1;
+    return told ? 0 : 1;
 }
 
 /* The lock on the job's folder first (C6): whoever has it does the job, everybody else goes away.
