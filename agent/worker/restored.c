@@ -69,6 +69,19 @@ static bool check_sum(struct json_object *manifest, const struct stream_result *
                      json_get_string(manifest, "backup"));
 }
 
+/* A tool that fails on damaged bytes gives up before the stream sees its end: the sum tells. */
+static bool blame_file(struct json_object *manifest, const char *path, struct error *err)
+{
+    struct error failure = { 0 };
+    struct stream_result whole = { 0 };
+
+    if (stream_sum(path, whole.sha256, NULL, NULL, &failure) &&
+        !check_sum(manifest, &whole, &failure))
+        error_move(err, &failure);
+    error_clear(&failure);
+    return false;
+}
+
 bool restored_fill(struct task *task, struct error *err)
 {
     struct json_object *manifest = restored_manifest(task, err);
@@ -97,7 +110,7 @@ bool restored_fill(struct task *task, struct error *err)
     }
     error_clear(&failure);
     if (!good)
-        return false;
+        return blame_file(manifest, path, err);
     task_what(task, "%.1f MiB", (double)result.raw_bytes / (1 << 20));
     return check_sum(manifest, &result, err) && file_sync_tree(task->engine->files, err);
 }

@@ -117,7 +117,8 @@ static bool revoke_together(struct connection *db, const struct user *users,
     if (taken == NULL)
         return true;
 
-    autofree char *back = my_format(db, "REVOKE %s ON %P.* FROM ", taken, grants[0].database);
+    autofree char *back =
+        my_format(db, "%s %s ON %P.* FROM ", my_flavour_of(db)->revoke, taken, grants[0].database);
     autotext struct text rest = { 0 };
     text_add(&rest, back);
     add_accounts(&rest, db, users, grants, count);

@@ -68,6 +68,11 @@ static bool my_fail(MYSQL *mysql, struct error *err)
     return error_native(err, mysql_error(mysql));
 }
 
+const struct flavour *my_flavour_of(const struct connection *db)
+{
+    return db->flavour;
+}
+
 void my_close(struct connection *db)
 {
     if (db == NULL)

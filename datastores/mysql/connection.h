@@ -16,6 +16,7 @@
 #include "cleanup.h"
 
 struct error;
+struct flavour;
 struct task;
 
 struct connection;
@@ -37,6 +38,8 @@ char *my_format(struct connection *db, const char *format, ...);
 /* One statement; rows it may have are dropped. */
 bool my_run(struct connection *db, struct error *err, const char *format, ...);
 /* The same with ready SQL, which may be long. */
+/* Of the server that it leads to. */
+const struct flavour *my_flavour_of(const struct connection *db);
 bool my_run_sql(struct connection *db, const char *sql, size_t length, struct error *err);
 /* Rows, all of them fetched; NULL when it fails. */
 struct rows *my_query(struct connection *db, struct error *err, const char *format, ...);

@@ -86,6 +86,7 @@ const struct flavour flavour_mariadb = {
     .servers = mariadb_servers,
     .user_name_characters = 80,
     .grants_by_pattern = true,
+    .revoke = "REVOKE",
     .session = SESSION "SESSION max_statement_time = 0, SESSION sql_mode = "
                        "'STRICT_ALL_TABLES,NO_AUTO_CREATE_USER'",
     .own_settings = "symbolic-links=0\nloose-feedback=OFF\n",
@@ -123,6 +124,8 @@ const struct flavour flavour_mysql = {
     .name = "mysql",
     .servers = mysql_servers,
     .user_name_characters = 32,
+    /* Since 8.0.30; without it one privilege that is missing keeps all of them (error 1141). */
+    .revoke = "REVOKE IF EXISTS",
     .session = SESSION "SESSION max_execution_time = 0, SESSION sql_mode = 'STRICT_ALL_TABLES'",
     .own_settings = "plugin_load_add=auth_socket.so\nmysqlx=OFF\npartial_revokes=ON\n"
                     "secure_file_priv=NULL\nlog_error_verbosity=2\n",

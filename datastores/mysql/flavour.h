@@ -15,6 +15,7 @@ struct flavour {
     const char *const *servers;    /* where trees have the server, for engine_tree_path() */
     size_t user_name_characters;   /* the longest user name */
     bool grants_by_pattern;        /* the database's name in GRANT is a pattern */
+    const char *revoke;            /* begins a REVOKE of what may partly not be granted */
     const char *session;           /* what SET gives each session of ours */
     const char *own_settings;      /* lines of my.cnf that only this one understands */
     const char *event_scheduler;   /* what it is unless chosen */

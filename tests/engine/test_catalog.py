@@ -58,7 +58,7 @@ def test_an_empty_name_is_refused(daemon, empty):
 
 
 def cannot_be(datastore, name):
-    """Redis' names hold no spaces; MariaDB's and MySQL's nothing beyond the basic plane."""
+    """Redis' names hold no spaces; MariaDB's, and MySQL's users, nothing beyond the basic plane."""
     if has_databases(datastore):
         return datastore != "postgresql" and "😀" in name
     return " " in name
@@ -89,7 +89,7 @@ def test_a_database_by_an_odd_name(daemon, empty, datastore, name):
             call(daemon, "database.create", name=name)
         assert failure.value.reason == "unsupported"
         return
-    if cannot_be(datastore, name):
+    if datastore == "mariadb" and cannot_be(datastore, name):
         with pytest.raises(Failure) as failure:
             call(daemon, "database.create", name=name)
         assert failure.value.reason == "invalid"
@@ -340,6 +340,8 @@ def test_no_known_way_leads_from_root_to_the_agents_account(daemon, empty, shop,
                 connection.execute_command(*statement.split())
             else:
                 cursor.execute(statement)
+                if statement.startswith("SELECT LOAD_FILE") and cursor.fetchone() == (None,):
+                    continue  # that is how MariaDB and MySQL say no
             let_through.append(statement)
         except refused:
             continue
