@@ -104,6 +104,7 @@ static void add_origin(const struct version_pull *pull, struct json_object *mani
     json_add_string(manifest, "contents", pull->contents);
     json_add_string(manifest, "architecture", architecture());
     json_add_string(manifest, "job", pull->task->job);
+    json_add_string(manifest, "state_dir", pull->task->site->state_dir);
     json_add_string(manifest, "pulled_at", stamp);
     json_add_int(manifest, "size_bytes", (int64_t)file_tree_bytes(pull->tree));
 }
@@ -149,6 +150,16 @@ bool version_pull_verify(struct version_pull *pull, struct error *err)
     return true;
 }
 
+/* Job numbers are a state folder's own; several daemons may share the folder of versions. */
+static bool is_ours(const struct version_pull *pull, struct json_object *manifest)
+{
+    const char *job = json_get_string(manifest, "job");
+    const char *state_dir = json_get_string(manifest, "state_dir");
+
+    return job != NULL && strcmp(job, pull->task->job) == 0 && state_dir != NULL &&
+           strcmp(state_dir, pull->task->site->state_dir) == 0;
+}
+
 /* What is there under our name already: ours from before a kill, the same, or another. */
 static bool accept_present(struct version_pull *pull, const char *version, struct error *err)
 {
@@ -158,8 +169,7 @@ static bool accept_present(struct version_pull *pull, const char *version, struc
         return false;
 
     const char *digest = json_get_string(there, "digest");
-    const char *job = json_get_string(there, "job");
-    if (job != NULL && strcmp(job, pull->task->job) == 0)
+    if (is_ours(pull, there))
         return true;
     if (digest != NULL && strcmp(digest, json_get_string(pull->manifest, "digest")) == 0) {
         pull->present_before = true;
@@ -197,9 +207,8 @@ bool version_pull_unpublish(struct version_pull *pull, struct error *err)
         struct error ignored = { 0 };
         autoptr(json_object) manifest =
             version_find(pull->task->site, pull->task->store->name, *name, &ignored);
-        const char *job = json_get_string(manifest, "job");
         error_clear(&ignored);
-        if (job == NULL || strcmp(job, pull->task->job) != 0)
+        if (!is_ours(pull, manifest))
             continue;
         uint64_t freed = 0;
         good = version_remove(pull->task, pull->task->store->name, *name, &freed, err);

@@ -203,7 +203,7 @@ void task_sleep_ms(struct task *task, int milliseconds)
 /* The engine's process has ended while it was awaited: its own last words say why. */
 static bool engine_ended(struct task *task, uint64_t log_from, struct error *err)
 {
-    autofree char *log = engine_log_since(task->engine, log_from, 20);
+    autofree char *log = engine_log_since(task->engine, log_from, 8);
 
     error_clear(err);
     error_set(err, ERROR_ENGINE, "the engine of '%s' ended while it was starting",

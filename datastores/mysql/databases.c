@@ -84,6 +84,11 @@ static bool check_database_name(const char *name, struct error *err)
     if (name[0] == '\0' || text_ends(name, " "))
         return error_set(err, ERROR_INVALID,
                          "a database's name may be neither empty nor end with a space");
+    /* Its grants could not be written down: their tables hold the basic plane only. */
+    for (const char *c = name; *c != '\0'; c++)
+        if ((unsigned char)*c >= 0xf0)
+            return error_set(err, ERROR_INVALID,
+                             "the engine's names have no characters beyond U+FFFF");
     return true;
 }
 

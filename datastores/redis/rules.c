@@ -148,6 +148,9 @@ void rules_grant(struct task *task, const struct user *user, bool all, struct wo
     };
 
     add_reach(task, user, all, words);
+    /* Who is given more keys is not thereby given more commands. */
+    if (!all && user->categories[0] == NULL && (user->keys[0] != NULL || user->channels[0] != NULL))
+        return;
     if (user->categories[0] == NULL)
         add_rules(task, words, by_access[user->access]);
     else

@@ -58,7 +58,7 @@ def test_an_empty_name_is_refused(daemon, empty):
 
 
 def cannot_be(datastore, name):
-    """Redis' names hold no spaces; MariaDB's, and MySQL's users, nothing beyond the basic plane."""
+    """Redis' names hold no spaces; MariaDB's and MySQL's nothing beyond the basic plane."""
     if has_databases(datastore):
         return datastore != "postgresql" and "😀" in name
     return " " in name
@@ -89,7 +89,7 @@ def test_a_database_by_an_odd_name(daemon, empty, datastore, name):
             call(daemon, "database.create", name=name)
         assert failure.value.reason == "unsupported"
         return
-    if datastore == "mariadb" and cannot_be(datastore, name):
+    if cannot_be(datastore, name):
         with pytest.raises(Failure) as failure:
             call(daemon, "database.create", name=name)
         assert failure.value.reason == "invalid"
@@ -183,6 +183,18 @@ def test_redis_grants_are_keys_channels_and_categories(daemon, empty, shop, data
             call(daemon, "user.grant", name="app", categories=[category])
         assert failure.value.reason in ("denied", "invalid")
     call(daemon, "user.drop", name="app")
+
+
+def test_more_keys_are_not_more_commands(daemon, empty, shop, datastore):
+    if has_databases(datastore):
+        pytest.skip("Redis only")
+    call(daemon, "user.create", name="eye", password=PASSWORD, keys=["a*"], categories=["read"])
+    call(daemon, "user.grant", name="eye", keys=["b*"])
+    eye = type(shop)(port=shop.port + 60, user="eye").connect()
+    assert eye.get("b1") is None
+    with pytest.raises(redis.exceptions.RedisError):
+        eye.set("b1", "x")
+    call(daemon, "user.drop", name="eye")
 
 
 def test_lists_are_sorted_and_paged(daemon, empty):
