@@ -154,12 +154,22 @@ static bool unsettle(struct task *task, struct error *err)
     return task->store->unsettle == NULL || task->store->unsettle(task, err);
 }
 
+/* From here on clients wait; a reboot begins another clock. */
+static bool keep_beginning(struct task *task, struct error *err)
+{
+    struct json_object *facts = json_object_new_object();
+
+    json_add_double(facts, "fenced_at", process_clock_s());
+    json_add_double(facts, "fenced_time", process_time_s());
+    json_add_string(facts, "boot_id", process_boot_id());
+    return task_keep_facts(task, facts, err);
+}
+
 static bool fence(struct task *task, struct error *err)
 {
-    struct json_object *now = json_object_new_double(process_clock_s());
     int ended = 0;
 
-    if (!place_close(old_engine->folder, err) || !task_keep_fact(task, "fenced_at", now, err) ||
+    if (!place_close(old_engine->folder, err) || !keep_beginning(task, err) ||
         (task->store->keep_memory != NULL && !task->store->keep_memory(task, err)) ||
         !task->store->gate(task, GATE_CLOSED, &ended, err))
         return false;
@@ -346,7 +356,6 @@ static bool ready(struct task *task, struct error *err)
 
 static bool open_and_tidy(struct task *task, struct error *err)
 {
-    double fenced_at = json_get_double(task->state->facts, "fenced_at");
     char stamp[32];
 
     if (!open_new(task, err))
@@ -354,7 +363,7 @@ static bool open_and_tidy(struct task *task, struct error *err)
     point(task, new_engine);
     if (!command_start_engine(task, err) || !task->store->gate(task, GATE_OPEN, NULL, err))
         return false;
-    upgrade_report(task, process_clock_s() - fenced_at);
+    upgrade_report(task);
     process_stamp(stamp);
     return place_reopen(new_engine->folder, err) &&
            place_set(new_engine->folder, "generation_at", json_object_new_string(stamp), err) &&

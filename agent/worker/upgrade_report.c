@@ -1,5 +1,7 @@
 #include "upgrade_report.h"
 
+#include <string.h>
+
 #include "cleanup.h"
 #include "engine.h"
 #include "error.h"
@@ -43,6 +45,24 @@ static void add_counts(struct text *text, struct json_object *proved)
     }
 }
 
+/* Whether the process that was proved is the one that opens (C22). */
+static bool is_proved(struct task *task)
+{
+    struct process proved;
+
+    return process_from_json(task_fact(task, "process"), &proved) && process_lives(&proved);
+}
+
+static double outage_s(struct task *task)
+{
+    struct json_object *facts = task->state->facts;
+    const char *boot = task_fact_text(task, "boot_id");
+
+    if (boot != NULL && strcmp(boot, process_boot_id()) == 0)
+        return process_clock_s() - json_get_double(facts, "fenced_at");
+    return process_time_s() - json_get_double(facts, "fenced_time");
+}
+
 static void add_report(struct task *task, struct json_object *result)
 {
     const char *from = json_get_string(result, "from_version");
@@ -58,7 +78,8 @@ static void add_report(struct task *task, struct json_object *result)
                 task->engine->datastore, from, to, json_get_string(result, "committed_at"));
     add_row(&text, "", "BEFORE", "AFTER", "FOUND");
     add_row(&text, "executable", digest_before, digest_after,
-            "the running process is of the new tree, one process since its start");
+            is_proved(task) ? "the running process is of the new tree, one process since its start"
+                            : "the running process is of the new tree, started after the proof");
     add_row(&text, "position", task_fact_text(task, "position_before"),
             task_fact_text(task, "position_after"), "goes on where the fence took it");
     add_counts(&text, task_fact(task, "proved"));
@@ -66,7 +87,7 @@ static void add_report(struct task *task, struct json_object *result)
     json_add_string(result, "report", text.bytes);
 }
 
-void upgrade_report(struct task *task, double outage_s)
+void upgrade_report(struct task *task)
 {
     struct json_object *result = task->state->result;
     char stamp[32];
@@ -75,7 +96,7 @@ void upgrade_report(struct task *task, double outage_s)
     json_add_string(result, "instance", task->engine->instance);
     json_add_string(result, "version", task->engine->version);
     json_add_string(result, "from_version", task_fact_text(task, "from_version"));
-    json_add_double(result, "outage_s", outage_s);
+    json_add_double(result, "outage_s", outage_s(task));
     json_add(result, "expected_outage_s", json_copy(task_fact(task, "expected_outage_s")));
     json_add(result, "proved", json_copy(task_fact(task, "proved")));
     json_add(result, "rollback_until", NULL); /* back only before commit: nothing is kept */

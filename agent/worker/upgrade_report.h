@@ -9,6 +9,6 @@ struct task;
 
 /* Fills the result of an upgrade to task->engine's version from the facts of the journal; "report"
  * is the text. */
-void upgrade_report(struct task *task, double outage_s);
+void upgrade_report(struct task *task);
 
 #endif
