@@ -35,7 +35,7 @@ def measure_idle(ground, table, rounds):
         ours, least = compare(ground, datastore, restart(ground, instance),
                               floor(ground, instance), rounds)
         table.add(f"{NAMES[datastore]}: restart, idle", f"floor + {ALLOWED_MS} ms",
-                  f"{ours:.0f} ms, floor {least:.0f} ms: +{ours - least:.0f} ms",
+                  f"{ours:.0f} ms, floor {least:.0f} ms: {ours - least:+.0f} ms",
                   ours - least <= ALLOWED_MS)
         ground.delete(instance)
 
@@ -46,8 +46,10 @@ def measure_upgrade(ground, table, rounds):
         gaps, floors = [], []
         for _ in range(rounds):
             instance = ground.create(datastore, "old")
+            # What was just made is written down by the first stop: it is nobody's outage here.
+            ground.call("instance.restart", instance=instance)
             floors.append(ground.gap(datastore, floor(ground, instance))[0])
-            gap, result = ground.gap(datastore, lambda: ground.call(
+            gap, _ = ground.gap(datastore, lambda: ground.call(
                 "instance.upgrade", instance=instance,
                 version=ground.pulled[f"{datastore} new"]))
             gaps.append(gap)
@@ -55,7 +57,7 @@ def measure_upgrade(ground, table, rounds):
             ground.delete(instance)
         ours, least = median(gaps), median(floors)
         table.add(f"{NAMES[datastore]}: upgrade, same format", f"floor + {ALLOWED_MS} ms",
-                  f"{ours:.0f} ms, floor {least:.0f} ms: +{ours - least:.0f} ms",
+                  f"{ours:.0f} ms, floor {least:.0f} ms: {ours - least:+.0f} ms",
                   ours - least <= ALLOWED_MS)
 
 
