@@ -81,8 +81,11 @@ def is_closed(ground):
 
 
 def serves(ground, version):
-    wait_for(lambda: main(ground)["engine"] and main(ground)["engine"]["version"] == version
-             and not main(ground)["closed"], 8, f"{version} to serve")
+    def look():
+        found = main(ground)
+        return isinstance(found["engine"], dict) and found["engine"]["version"] == version \
+            and not found["closed"]
+    wait_for(look, 8, f"{version} to serve")
     Line(ground.socket("main"), *APP).close()
 
 
