@@ -73,7 +73,7 @@ class Powered(Ground):
 @pytest.fixture(scope="module", params=["ext4", "xfs", "btrfs"])
 def powered(request):
     if not can_make(request.param):
-        pytest.skip(f"no mkfs for {request.param}")
+        pytest.skip(f"this machine lacks mkfs.{request.param}")
     ground = Powered(BUILD, 6, request.param)
     try:
         ground.make()
