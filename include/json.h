@@ -24,7 +24,8 @@ DEFINE_AUTOPTR(json_object, json_release)
 /* Required members; strings point into object and hold no NUL. */
 bool json_string(struct json_object *object, const char *name, const char **out, struct error *err);
 bool json_int(struct json_object *object, const char *name, int64_t *out, struct error *err);
-/* An array of strings that may be missing (then empty); out gets a NULL at its end, room counts it. */
+/* An array of strings that may be missing (then empty); out gets a NULL at its end, room counts it.
+ */
 bool json_strings(struct json_object *object, const char *name, const char **out, size_t room,
                   struct error *err);
 

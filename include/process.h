@@ -37,11 +37,11 @@ struct json_object *process_to_json(const struct process *process);
 bool process_from_json(struct json_object *object, struct process *out);
 
 struct process_options {
-    const char *input;         /* given on stdin, else /dev/null */
-    const char *const *env;    /* NULL-ended; NULL: PATH and LANG=C.UTF-8 only */
-    const char *folder;        /* to run in, or NULL */
-    int timeout_s;             /* 0: none; after it SIGKILL to the whole group */
-    bool errors_to_output;     /* stderr into output too; otherwise into errors */
+    const char *input;      /* given on stdin, else /dev/null */
+    const char *const *env; /* NULL-ended; NULL: PATH and LANG=C.UTF-8 only */
+    const char *folder;     /* to run in, or NULL */
+    int timeout_s;          /* 0: none; after it SIGKILL to the whole group */
+    bool errors_to_output;  /* stderr into output too; otherwise into errors */
     /* Called every 100 ms or so while it runs; false ends the program (cancel). May be NULL. */
     bool (*tick)(void *context, struct error *err);
     void *context;
@@ -51,7 +51,7 @@ struct process_options {
 struct process_result {
     struct text output; /* at most 16 MiB each, the rest is dropped */
     struct text errors;
-    int status;         /* exit status, or 128 + signal */
+    int status; /* exit status, or 128 + signal */
 };
 void process_result_done(struct process_result *result);
 #define autoresult __attribute__((cleanup(process_result_done)))

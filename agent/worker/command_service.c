@@ -39,6 +39,30 @@ bool command_start_engine(struct task *task, struct error *err)
     return true;
 }
 
+/* A signal that came too early for the engine to hear it must not be waited on for ever. */
+#define SIGNAL_AGAIN_S 5.0
+#define IMMEDIATE_S 60.0
+
+struct stopping {
+    const struct engine *engine;
+    bool immediate;
+    double signal_at, ends_at; /* CLOCK_BOOTTIME */
+};
+
+static bool while_it_stops(void *context, struct error *err)
+{
+    struct stopping *stopping = context;
+    double now = process_clock_s();
+
+    if (stopping->immediate && now > stopping->ends_at)
+        return error_set(err, ERROR_NEEDS_ATTENTION, "the engine of '%s' does not end",
+                         stopping->engine->instance);
+    if (now < stopping->signal_at)
+        return true;
+    stopping->signal_at = now + SIGNAL_AGAIN_S;
+    return engine_signal_stop(stopping->engine, stopping->immediate, err);
+}
+
 bool command_stop_engine(struct task *task, bool immediate, struct error *err)
 {
     double began = process_clock_s();
@@ -54,7 +78,9 @@ bool command_stop_engine(struct task *task, bool immediate, struct error *err)
         if (!engine_signal_stop(task->engine, immediate, err))
             return false;
     }
-    if (!engine_wait_stopped(task->engine, NULL, NULL, err))
+    struct stopping stopping = { task->engine, immediate, process_clock_s() + SIGNAL_AGAIN_S,
+                                 process_clock_s() + IMMEDIATE_S };
+    if (!engine_wait_stopped(task->engine, while_it_stops, &stopping, err))
         return false;
     if (!immediate)
         remember_time(task, "stop_s", process_clock_s() - began);

@@ -60,7 +60,8 @@ bool suspect_attention(struct task *task, struct error *err)
     struct error failure = { 0 };
 
     error_set(err, ERROR_NEEDS_ATTENTION,
-              "the journal of %s could not be written; what the disk holds is not known", task->job);
+              "the journal of %s could not be written; what the disk holds is not known",
+              task->job);
     error_hint(err, "see to the disk, then: dbguestctl instance recover %s", object);
     json_add(record, "attention", error_to_json(err));
     if (!journal_write(task->journal, record, true, &failure))

@@ -27,15 +27,28 @@ bool gate_write(struct task *task, enum gate gate, struct error *err)
     return file_write(path, closed, gate == GATE_CLOSED ? sizeof(closed) - 1 : 0, 0644, err);
 }
 
+/* Without an append-only file a SIGTERM saves only when there are save points: a machine that shuts
+ * down behind the fence would take all since the last save along. before_stop takes them away. */
+static bool must_save(redisContext *db, struct error *err)
+{
+    autofree char *appends = connection_setting(db, "appendonly", err);
+
+    return appends == NULL || strcmp(appends, "no") == 0;
+}
+
 static bool hold_settings(struct task *task, redisContext *db, enum gate gate, struct error *err)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(held_settings); i++) {
+    bool keep = gate == GATE_CLOSED && must_save(db, err);
+
+    for (size_t i = 0; i < ARRAY_SIZE(held_settings) && err->reason == ERROR_NONE; i++) {
+        if (keep && strcmp(held_settings[i], "save") == 0)
+            continue;
         autofree char *open = chosen_value(task->engine, held_settings[i]);
         const char *value = gate == GATE_CLOSED ? held_values[i] : open;
         if (!connection_set(db, held_settings[i], value, err))
             return false;
     }
-    return true;
+    return err->reason == ERROR_NONE;
 }
 
 /* Which sessions are to end: all but the agent's, or those of a name but for one number. */

@@ -53,7 +53,8 @@ def serves(ground, version):
     """As a client sees it, and on the disk."""
     def look():
         main = ground.look()["instances"]["main"]
-        return main["engine"] and main["engine"]["version"] == version and not main["closed"] \
+        return isinstance(main["engine"], dict) and main["engine"]["version"] == version \
+            and not main["closed"] \
             and main["engine"]["gate"] == "open"
     wait_for(look, 8, f"{version} to serve")
     Line(ground.socket("main"), *PLACES["app"]).close()

@@ -35,12 +35,6 @@ def ground(made):
     made.down()
 
 
-def all_ended(ground):
-    """The daemon's own start of main, too: a rule is for the job that comes after it."""
-    wait_for(lambda: all(job["outcome"] for job in ground.call("job.list", limit=50)["jobs"]), 10,
-             "the end of all jobs")
-
-
 def submit(ground, rule, method, **params):
     """A job of main whose worker has met the rule when this returns."""
     ground.rule(rule)
@@ -184,7 +178,7 @@ def test_delete_takes_along_the_jobs_that_needed_attention(ground):
 def kill_daemon_and_start(ground):
     ground.kill_daemon()
     ground.up().serving()
-    all_ended(ground)
+    ground.all_ended()
 
 
 def fill(path, size):

@@ -34,8 +34,8 @@ enum edge fake_edge(const char *from, const char *to, const char **reason)
     return from[0] == to[0] ? EDGE_SAME_FORMAT : EDGE_MIGRATE;
 }
 
-bool fake_check_upgrade(struct task *task, struct json_object *target,
-                        struct json_object *findings, struct error *err)
+bool fake_check_upgrade(struct task *task, struct json_object *target, struct json_object *findings,
+                        struct error *err)
 {
     (void)task;
     (void)target;

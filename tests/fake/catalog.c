@@ -120,8 +120,7 @@ bool fake_database_show(struct task *task, const char *name, struct json_object 
     return show(task, "d", name, fill_database, row, err);
 }
 
-bool fake_user_show(struct task *task, const char *name, struct json_object *row,
-                    struct error *err)
+bool fake_user_show(struct task *task, const char *name, struct json_object *row, struct error *err)
 {
     return show(task, "u", name, fill_user, row, err);
 }
@@ -222,8 +221,7 @@ static bool change_user(struct connection *connection, const char *name, const c
     sscanf(there + 17, "%15s %1023s", had_login, had_grants);
     there[16] = '\0';
     return connection_run(connection, err, "SET u:%s %s %s %s", name, hash == NULL ? there : hash,
-                          login == NULL ? had_login : login,
-                          grants == NULL ? had_grants : grants);
+                          login == NULL ? had_login : login, grants == NULL ? had_grants : grants);
 }
 
 static bool grant_user(struct connection *connection, const struct user *user, struct error *err)

@@ -90,8 +90,8 @@ bool connection_run(struct connection *connection, struct error *err, const char
 }
 
 bool connection_list(struct connection *connection, const char *prefix,
-                     bool (*row)(const char *name, const char *value, void *context),
-                     void *context, struct error *err)
+                     bool (*row)(const char *name, const char *value, void *context), void *context,
+                     struct error *err)
 {
     autofree char *count = connection_ask(connection, err, "LIST %s", prefix);
     bool wanted = true;

@@ -30,7 +30,7 @@ bool connection_run(struct connection *connection, struct error *err, const char
     __attribute__((format(printf, 3, 4)));
 /* Calls row for each "key value" below prefix, the prefix cut off; stops where it returns false. */
 bool connection_list(struct connection *connection, const char *prefix,
-                     bool (*row)(const char *name, const char *value, void *context),
-                     void *context, struct error *err);
+                     bool (*row)(const char *name, const char *value, void *context), void *context,
+                     struct error *err);
 
 #endif

@@ -15,8 +15,8 @@
 
 bool fake_probe(struct task *task, struct json_object *manifest, struct error *err);
 enum edge fake_edge(const char *from, const char *to, const char **reason);
-bool fake_check_upgrade(struct task *task, struct json_object *target,
-                        struct json_object *findings, struct error *err);
+bool fake_check_upgrade(struct task *task, struct json_object *target, struct json_object *findings,
+                        struct error *err);
 
 bool fake_configure(struct task *task, struct json_object *settings, enum gate gate,
                     struct error *err);
@@ -47,14 +47,14 @@ bool fake_user_list(struct task *task, const struct page *page, struct json_obje
                     struct error *err);
 bool fake_user_show(struct task *task, const char *name, struct json_object *row,
                     struct error *err);
-bool fake_user_create(struct task *task, const struct user *users, size_t count,
-                      struct error *each, struct error *err);
+bool fake_user_create(struct task *task, const struct user *users, size_t count, struct error *each,
+                      struct error *err);
 bool fake_user_drop(struct task *task, const struct user *users, size_t count, struct error *each,
                     struct error *err);
 bool fake_user_grant(struct task *task, const struct user *users, size_t count, struct error *each,
                      struct error *err);
-bool fake_user_revoke(struct task *task, const struct user *users, size_t count,
-                      struct error *each, struct error *err);
+bool fake_user_revoke(struct task *task, const struct user *users, size_t count, struct error *each,
+                      struct error *err);
 bool fake_user_set_password(struct task *task, const struct user *users, size_t count,
                             struct error *each, struct error *err);
 bool fake_user_rename(struct task *task, const struct user *user, struct error *err);

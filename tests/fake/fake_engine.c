@@ -1,7 +1,7 @@
 /*
  * A database engine of the smallest kind: keys and values in one append-only file, each write
- * synced before it is answered. It starts in a millisecond, listens on a UNIX socket and a TCP port,
- * has users, sessions, a gate and a clean stop, and misbehaves as its configuration says.
+ * synced before it is answered. It starts in a millisecond, listens on a UNIX socket and a TCP
+ * port, has users, sessions, a gate and a clean stop, and misbehaves as its configuration says.
  *
  *     fake-engine serve     the engine
  *     fake-engine init      makes an empty data folder
@@ -408,9 +408,9 @@ static int serve(void)
 
 static int check(void)
 {
-    static const char *const known[] = { "port",      "max_clients", "memory",  "fail_start",
-                                         "slow_start", "die_soon",   "hang_stop", "lie",
-                                         "slow_dump" };
+    static const char *const known[] = { "port",       "max_clients", "memory",
+                                         "fail_start", "slow_start",  "die_soon",
+                                         "hang_stop",  "lie",         "slow_dump" };
     FILE *file = fopen(CONF, "re");
     char line[512];
     int status = file == NULL;
@@ -419,8 +419,8 @@ static int check(void)
         bool found = false;
 
         for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-            found |= strncmp(line, known[i], strlen(known[i])) == 0 &&
-                     line[strlen(known[i])] == '=';
+            found |=
+                strncmp(line, known[i], strlen(known[i])) == 0 && line[strlen(known[i])] == '=';
         if (!found) {
             line[strcspn(line, "=\n")] = '\0';
             fprintf(stderr, "unknown setting \"%s\"\n", line);

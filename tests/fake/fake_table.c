@@ -109,8 +109,7 @@ static void take(struct table *table, const char *key)
         return;
     free(table->rows[at].key);
     free(table->rows[at].value);
-    memmove(&table->rows[at], &table->rows[at + 1],
-            (--table->count - at) * sizeof(*table->rows));
+    memmove(&table->rows[at], &table->rows[at + 1], (--table->count - at) * sizeof(*table->rows));
 }
 
 static void apply(struct table *table, char *line)

@@ -16,11 +16,9 @@ static bool run_tool(struct task *task, const char *verb, int input, bool on_dat
                      struct error *err)
 {
     const char *const argv[] = { FAKE_PROGRAM, verb, NULL };
-    const struct engine_tool tool = { .argv = argv,
-                                      .input = input,
-                                      .on_stopped_data = on_data,
-                                      .tick = task_tick,
-                                      .context = task };
+    const struct engine_tool tool = {
+        .argv = argv, .input = input, .on_stopped_data = on_data, .tick = task_tick, .context = task
+    };
     autoresult struct process_result result = { 0 };
 
     return engine_check_tool(task->engine, &tool, &result, err);
@@ -53,8 +51,7 @@ bool fake_configure(struct task *task, struct json_object *settings, enum gate g
     struct json_object_iter setting;
 
     text_add(&text, "");
-    json_object_object_foreachC(settings, setting)
-    {
+    json_object_object_foreachC (settings, setting) {
         if (strcmp(setting.key, "port") == 0)
             return error_set(err, ERROR_INVALID, "port is not a setting");
         text_printf(&text, "%s=%s\n", setting.key, json_object_get_string(setting.val));
@@ -181,8 +178,7 @@ bool fake_status(struct task *task, struct json_object *status, struct error *er
 {
     autoptr(connection) connection = connection_open(task, err);
     autofree char *info = connection == NULL ? NULL : connection_ask(connection, err, "INFO");
-    autofree char *databases =
-        info == NULL ? NULL : connection_ask(connection, err, "COUNT d:");
+    autofree char *databases = info == NULL ? NULL : connection_ask(connection, err, "COUNT d:");
     char version[32];
     unsigned long long position = 0;
     unsigned long long bytes = 0;

@@ -262,7 +262,13 @@ class Ground:
             if facts["wanted"] == "running" and not (path / "closed").exists():
                 wait_for(lambda: self._ask(path.name) not in (None, "does not answer"),
                          what="the engine")
+        self.all_ended()
         return self
+
+    def all_ended(self):
+        """The daemon's own starts, too: a rule is for the job that a test submits after this."""
+        wait_for(lambda: all(job["outcome"] for job in self.call("job.list")["jobs"]), 20,
+                 "the end of all jobs")
 
     def _connect(self):
         if self.daemon.poll() is not None:
@@ -529,6 +535,9 @@ class Direct(Ground):
             if facts["wanted"] == "running" and not self.engine_pid(path.name):
                 self._start(path.name)
         return self
+
+    def all_ended(self):
+        pass
 
     def down(self):
         self.kill_processes()

@@ -108,8 +108,8 @@ static bool take_rule(const char *bytes, size_t length, struct rule *rule)
     const char *end = strchr(rules, '\n');
 
     *rule = (struct rule){ 0 };
-    if (end == NULL || sscanf(rules, "%15s %15s %255[^\n]", rule->when, rule->action,
-                              rule->record) != 3)
+    if (end == NULL ||
+        sscanf(rules, "%15s %15s %255[^\n]", rule->when, rule->action, rule->record) != 3)
         return false;
     if (memmem(bytes, length, rule->record, strlen(rule->record)) == NULL)
         return false;

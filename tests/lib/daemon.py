@@ -85,17 +85,22 @@ class Client:
         self.close()
 
 
+def live_process(path):
+    """The pid that a file names by {pid, start_time}, if that very process lives."""
+    try:
+        record = json.loads(path.read_text() or "{}")
+        pid = int(record["pid"])
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        if int(fields[19]) == int(record["start_time"]):
+            yield pid
+    except (OSError, ValueError, KeyError):
+        return
+
+
 def engine_processes(state):
     """Pids that run on data below a state folder, by their lock files."""
     for lock in pathlib.Path(state).glob("*/*/data/*/engine.lock"):
-        try:
-            record = json.loads(lock.read_text() or "{}")
-            pid = int(record["pid"])
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            if int(fields[19]) == int(record["start_time"]):
-                yield pid
-        except (OSError, ValueError, KeyError):
-            continue
+        yield from live_process(lock)
 
 
 class Daemon:
@@ -185,10 +190,7 @@ class Daemon:
     def workers(self):
         """Pids of workers whose jobs are open."""
         for path in self.state.glob("jobs/open/*/pid"):
-            try:
-                yield int(json.loads(path.read_text())["pid"])
-            except (OSError, ValueError, KeyError):
-                continue
+            yield from live_process(path)
 
     def engine(self, instance):
         """The pid of an instance's engine, or None."""
@@ -199,8 +201,9 @@ class Daemon:
         return None
 
     def close(self):
+        workers = list(self.workers())
         self.stop()
-        for pid in list(engine_processes(self.state)):
+        for pid in workers + list(engine_processes(self.state)):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
