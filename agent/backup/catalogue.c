@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "cleanup.h"
+#include "datastore.h"
 #include "error.h"
 #include "file.h"
 #include "json.h"
@@ -108,10 +109,10 @@ static bool add_row(struct json_object *manifest, void *context)
     return json_object_array_length(listing->rows) <= listing->limit;
 }
 
-bool catalogue_list(const struct site *site, const char *instance, const char *marker, size_t limit,
+bool catalogue_list(const struct site *site, const char *instance, const struct page *page,
                     struct json_object *rows, struct error *err)
 {
-    struct listing listing = { site, instance, marker, limit, rows };
+    struct listing listing = { site, instance, page->marker, page->limit, rows };
 
     return each_manifest(site, add_row, &listing, err);
 }

@@ -10,14 +10,15 @@
 
 struct error;
 struct json_object;
+struct page;
 struct site;
 
 char *catalogue_folder(const struct site *site, const char *backup);
 /* Its manifest; NULL with not_found. */
 struct json_object *catalogue_find(const struct site *site, const char *backup, struct error *err);
-/* Rows after marker, at most limit + 1, so that the caller sees whether more follow; of one
- * instance or, with NULL, of all. */
-bool catalogue_list(const struct site *site, const char *instance, const char *marker, size_t limit,
+/* Rows of a page and one more, so that the caller sees whether more follow; of one instance or,
+ * with NULL, of all. */
+bool catalogue_list(const struct site *site, const char *instance, const struct page *page,
                     struct json_object *rows, struct error *err);
 /* A row of a manifest: what backup.list shows, and with all set what backup.show does. */
 struct json_object *catalogue_row(const struct site *site, struct json_object *manifest, bool all);

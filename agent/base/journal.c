@@ -126,9 +126,8 @@ static bool read_whole(struct journal *journal, struct error *err)
     return check_format(journal, err);
 }
 
-/* Writes bytes at an offset and makes them durable as asked; what fails makes the journal suspect.
- */
-static bool put(struct journal *journal, const char *bytes, size_t length, size_t offset, bool sync,
+/* What fails makes the journal suspect. */
+static bool put(struct journal *journal, const char *bytes, size_t length, size_t offset,
                 struct error *err)
 {
     while (length > 0) {
@@ -144,11 +143,15 @@ static bool put(struct journal *journal, const char *bytes, size_t length, size_
         offset += (size_t)written;
         length -= (size_t)written;
     }
-    if (sync && fdatasync(journal->fd) < 0) {
-        journal->suspect = true;
-        return error_errno(err, "cannot sync '%s'", journal->path);
-    }
     return true;
+}
+
+static bool make_durable(struct journal *journal, struct error *err)
+{
+    if (fdatasync(journal->fd) == 0)
+        return true;
+    journal->suspect = true;
+    return error_errno(err, "cannot sync '%s'", journal->path);
 }
 
 static bool append(struct journal *journal, struct json_object *record, bool sync, size_t spare,
@@ -168,7 +171,8 @@ static bool append(struct journal *journal, struct json_object *record, bool syn
     snprintf(head, sizeof(head), "%08x ", sum);
     memcpy(bytes, head, 9);
 
-    if (!put(journal, bytes, HEADER_BYTES + length, journal->length, sync, err))
+    if (!put(journal, bytes, HEADER_BYTES + length, journal->length, err) ||
+        (sync && !make_durable(journal, err)))
         return false;
     journal->chain = sum;
     journal->last = journal->length;
@@ -203,7 +207,7 @@ struct journal *journal_new(const char *path, struct json_object *first, struct 
 
     autofree char *copy = xstrdup(path);
     journal->size = JOURNAL_BYTES;
-    if (!put(journal, zeros, JOURNAL_BYTES, 0, false, err) ||
+    if (!put(journal, zeros, JOURNAL_BYTES, 0, err) ||
         !append(journal, record, true, JOURNAL_END_ROOM, err) || !file_sync(dirname(copy), err)) {
         unlink(path); /* a journal without its first record would only be in the way */
         return NULL;
@@ -223,7 +227,7 @@ static bool make_room(struct journal *journal, struct error *err)
         return true;
     if (pwrite(journal->fd, zeros, JOURNAL_BYTES, (off_t)journal->size) == (ssize_t)JOURNAL_BYTES)
         journal->size += JOURNAL_BYTES;
-    return put(journal, "", 0, 0, true, err);
+    return make_durable(journal, err);
 }
 
 struct journal *journal_open(const char *path, struct error *err)
@@ -248,7 +252,8 @@ struct journal *journal_open(const char *path, struct error *err)
         error_errno(err, "cannot read '%s'", path);
         return NULL;
     }
-    if (!put(journal, bytes, size, journal->last, true, err) || !make_room(journal, err)) {
+    if (!put(journal, bytes, size, journal->last, err) || !make_durable(journal, err) ||
+        !make_room(journal, err)) {
         err->reason = ERROR_NEEDS_ATTENTION;
         error_add(err, "suspect", json_object_new_boolean(true));
         return NULL;

@@ -273,11 +273,11 @@ const struct operation backup_delete_operation = { .steps = delete_steps,
 bool command_backup_list(struct task *task, struct json_object *result, struct error *err)
 {
     size_t limit = (size_t)json_get_int(task->params, "limit");
+    struct page page = { .marker = json_get_string(task->params, "marker"), .limit = limit };
     struct json_object *rows = json_add_array(result, "backups");
 
     json_add(result, "next_marker", NULL);
-    if (!catalogue_list(task->site, json_get_string(task->params, "instance"),
-                        json_get_string(task->params, "marker"), limit, rows, err))
+    if (!catalogue_list(task->site, json_get_string(task->params, "instance"), &page, rows, err))
         return false;
     if (json_object_array_length(rows) > limit) {
         json_object_array_del_idx(rows, limit, 1);
