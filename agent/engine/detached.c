@@ -47,6 +47,7 @@ _Noreturn static void become_launcher(const char *const argv[], int go, int told
     const int fds[] = { nothing, told, told, go };
     handover_reset_signals();
     if (handover_arrange(fds, ARRAY_SIZE(fds)))
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): execve(2) writes to none of them */
         execve(argv[0], (char *const *)(uintptr_t)argv, env);
 
     error_errno(&err, "cannot execute '%s'", argv[0]);

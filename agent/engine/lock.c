@@ -87,6 +87,7 @@ bool lock_write_record(const char *data, const struct process *process, struct e
     size_t length = strlen(line);
     if (length >= sizeof(bytes))
         return error_set(err, ERROR_INTERNAL, "the record of a process is too long");
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): a line of the file, not a string */
     memcpy(bytes, line, length);
     bytes[sizeof(bytes) - 1] = '\n';
 

@@ -81,6 +81,7 @@ static bool own_data(struct run *run, const struct engine *engine, struct error 
 }
 
 /* fork(2) into new namespaces, with a pidfd for the parent. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes to it */
 static pid_t fork_into_namespaces(int *pidfd)
 {
     struct clone_args args = {

@@ -79,6 +79,7 @@ static void add_line(struct listing *listing, const struct stat *status, const c
 static bool add_folder(struct listing *listing, int parent, const char *name, const char *path,
                        struct error *err);
 
+/* NOLINTNEXTLINE(readability-function-size): what openat(2) needs and what is listed */
 static bool add_link(struct listing *listing, int folder, const char *name, const char *path,
                      const struct stat *status, struct error *err)
 {

@@ -17,6 +17,7 @@
 #include "text.h"
 
 #define PACKAGES_MAX 101
+#define BYTES_PER_MIB ((uint64_t)1 << 20)
 #define DROP_TRIES 40
 #define DROP_PAUSE_MS 50
 #define SPACE_MARGIN_BYTES ((uint64_t)32 * 1024 * 1024)
@@ -117,7 +118,7 @@ static void hint_removable(const struct version_pull *pull, struct error *err)
     if (best != NULL)
         error_hint(err, "dbguestctl version remove %s %s frees %lld MiB",
                    json_get_string(best, "datastore"), json_get_string(best, "version"),
-                   (long long)json_get_int(best, "size_bytes") / (1024 * 1024));
+                   (long long)((uint64_t)json_get_int(best, "size_bytes") / BYTES_PER_MIB));
 }
 
 /* A full disk is told in the same way whoever met it. */
@@ -176,8 +177,8 @@ bool version_pull_space(struct version_pull *pull, struct error *err)
     if (!file_exists(pull->tree) && !file_need_space(pull->folder, needed, what, err))
         return explain(pull, err);
     task_what(pull->task, "%llu MiB needed (download, tree), %llu MiB free",
-              (unsigned long long)needed / (1024 * 1024),
-              (unsigned long long)file_free_bytes(pull->folder) / (1024 * 1024));
+              (unsigned long long)(needed / BYTES_PER_MIB),
+              (unsigned long long)(file_free_bytes(pull->folder) / BYTES_PER_MIB));
     return true;
 }
 
@@ -203,7 +204,7 @@ bool version_pull_unpack(struct version_pull *pull, struct error *err)
     if (!file_exists(pull->tree) && !unpack(pull, err))
         return explain(pull, err);
     task_what(pull->task, "%llu MiB",
-              (unsigned long long)file_tree_bytes(pull->tree) / (1024 * 1024));
+              (unsigned long long)(file_tree_bytes(pull->tree) / BYTES_PER_MIB));
     return true;
 }
 

@@ -21,6 +21,8 @@
 #include "process.h"
 #include "state.h"
 
+#define EVERYTHING ((size_t)10000000)
+
 enum object_kind { OBJECT_DATABASE, OBJECT_USER, OBJECT_ROOT };
 /* What the catalogue shows once it is done: how recovery can tell. */
 enum trace {
@@ -87,7 +89,7 @@ static bool add_listed(struct task *task, const struct verb *verb, struct json_o
 {
     autoptr(json_object) rows = json_object_new_array();
     autoptr(json_object) names = json_object_new_object();
-    struct page all = { .marker = NULL, .limit = 10 * 1000 * 1000 };
+    struct page all = { .marker = NULL, .limit = EVERYTHING };
     bool good = verb->kind == OBJECT_DATABASE ? task->store->database_list(task, &all, rows, err)
                                               : task->store->user_list(task, &all, rows, err);
 

@@ -186,8 +186,10 @@ bool upgrade_check(struct task *task, const char *version, struct json_object *r
 
     if (from == NULL)
         return false;
-    if (version == NULL)
-        version = newest = newest_allowed(task, from);
+    if (version == NULL) {
+        newest = newest_allowed(task, from);
+        version = newest;
+    }
     if (version == NULL) {
         error_set(err, ERROR_NOT_FOUND, "no version newer than %s that '%s' may become is present",
                   own, task->engine->instance);

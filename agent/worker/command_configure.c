@@ -46,11 +46,16 @@ static bool try_settings(struct task *task, struct error *err)
     struct engine *own = task->engine;
     autoptr(json_object) old = place_settings(own);
     autoptr(json_object) merged = merge_settings(old, json_get(task->params, "settings"));
+    const struct place_wanted_generation wanted = {
+        .version = own->version,
+        .number = trial_number(task),
+        .data_number = place_data_number(own),
+        .settings = merged,
+    };
 
     if (!task_keep_fact(task, "old", json_object_get(old), err) ||
         !task_keep_fact(task, "new", json_object_get(merged), err) ||
-        !place_make_generation(task->site, own->folder, own->datastore, own->version,
-                               trial_number(task), place_data_number(own), merged, err))
+        !place_make_generation(task->site, own->folder, own->datastore, &wanted, err))
         return false;
     autoptr(engine) trial =
         place_engine(task->site, task->store, own->folder, trial_number(task), err);

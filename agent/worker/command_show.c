@@ -126,7 +126,7 @@ static void fill_newer(struct task *task, struct json_object *row)
     for (size_t i = 0; i < json_object_array_length(versions); i++) {
         const char *other = json_get_string(json_object_array_get_idx(versions, i), "version");
 
-        if (text_compare_versions(other, newest) > 0)
+        if (text_compare_versions(newest, other) < 0)
             newest = other;
     }
     if (newest != task->engine->version)

@@ -123,10 +123,15 @@ static bool check(struct task *task, struct error *err)
 static bool prepare(struct task *task, struct error *err)
 {
     autoptr(json_object) settings = place_settings(old_engine);
+    const struct place_wanted_generation wanted = {
+        .version = task_fact_text(task, "version"),
+        .number = number_fact(task, "to"),
+        .data_number = place_data_number(old_engine),
+        .settings = settings,
+    };
 
-    if (!place_make_generation(task->site, old_engine->folder, old_engine->datastore,
-                               task_fact_text(task, "version"), number_fact(task, "to"),
-                               place_data_number(old_engine), settings, err) ||
+    if (!place_make_generation(task->site, old_engine->folder, old_engine->datastore, &wanted,
+                               err) ||
         !open_new(task, err))
         return false;
     point(task, new_engine);

@@ -58,9 +58,10 @@ static bool port_is_nobodys(struct task *task, int port, struct error *err)
 }
 
 static bool keep_facts(struct task *task, const char *name, const char *folder, const char *version,
-                       int port, struct error *err)
+                       struct error *err)
 {
     uid_t uid = place_free_uid(task->site, err);
+    bool scratch = strcmp(name, task->job) == 0;
 
     if (uid == 0)
         return false;
@@ -68,7 +69,7 @@ static bool keep_facts(struct task *task, const char *name, const char *folder, 
     json_add_string(facts, "name", name);
     json_add_string(facts, "folder", folder);
     json_add_string(facts, "version", version);
-    json_add_int(facts, "port", port);
+    json_add_int(facts, "port", scratch ? 0 : json_get_int(task->params, "port"));
     json_add_int(facts, "uid", uid);
     return task_keep_facts(task, facts, err);
 }
@@ -90,7 +91,7 @@ bool newcomer_check(struct task *task, const char *name, const char *version, st
     return version_is_there(task, version, err) &&
            (port == 0 || port_is_nobodys(task, port, err)) &&
            file_need_space(task->site->state_dir, FRESH_BYTES, "a new instance", err) &&
-           keep_facts(task, name, folder, version, port, err);
+           keep_facts(task, name, folder, version, err);
 }
 
 bool newcomer_check_scratch(struct task *task, const char *version, struct error *err)
@@ -98,7 +99,7 @@ bool newcomer_check_scratch(struct task *task, const char *version, struct error
     autofree char *folder = xasprintf("%s/scratch/%s", task->site->state_dir, task->job);
 
     return version_is_there(task, version, err) &&
-           keep_facts(task, task->job, folder, version, 0, err);
+           keep_facts(task, task->job, folder, version, err);
 }
 
 static bool is_scratch(struct task *task)
@@ -142,11 +143,15 @@ static struct json_object *identity(struct task *task)
 bool newcomer_make(struct task *task, struct error *err)
 {
     const char *folder = task_fact_text(task, "folder");
-    struct json_object *settings = json_get(task->params, "settings");
+    const struct place_wanted_generation first = {
+        .version = task_fact_text(task, "version"),
+        .number = 1,
+        .data_number = 1,
+        .settings = json_get(task->params, "settings"),
+    };
 
     if (!place_make(folder, identity(task), true, err) ||
-        !place_make_generation(task->site, folder, task->store->name,
-                               task_fact_text(task, "version"), 1, 1, settings, err) ||
+        !place_make_generation(task->site, folder, task->store->name, &first, err) ||
         !place_use(folder, 1, err) || !newcomer_set(task, err))
         return false;
     return file_own_tree(task->engine->files, task->engine->uid, err);

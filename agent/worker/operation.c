@@ -46,20 +46,28 @@ static struct json_object *yes(void)
     return json_object_new_boolean(true);
 }
 
-/* Runs one function as the step of that name, seen by the daemon and by `job show`. */
-static bool run_step(struct task *task, const char *name, size_t number, size_t count, bool undo,
-                     bool (*function)(struct task *task, struct error *err), struct error *err)
+/* A step's turn: which function, under which name, and where it stands among the others. */
+struct turn {
+    const char *name;
+    size_t number, count;
+    bool undo;
+    bool (*function)(struct task *task, struct error *err);
+};
+
+/* Seen by the daemon and by `job show`. */
+static bool take_turn(struct task *task, const struct turn *turn, struct error *err)
 {
     double began = process_clock_s();
     char started[32];
 
     process_stamp(started);
-    task_step_begin(task, name, number, count, undo);
-    bool good = function(task, err);
+    task_step_begin(task, turn->name, turn->number, turn->count, turn->undo);
+    bool good = turn->function(task, err);
     if (!good && task->state->what[0] == '\0')
         task_what(task, "%s", err->message);
-    task_step_end(task, good, undo, process_clock_s() - began, started);
-    log_info("%s%s: %s", undo ? "undo " : "", name, good ? task->state->what : err->message);
+    task_step_end(task, good, turn->undo, process_clock_s() - began, started);
+    log_info("%s%s: %s", turn->undo ? "undo " : "", turn->name,
+             good ? task->state->what : err->message);
     return good;
 }
 
@@ -163,11 +171,13 @@ static void make_rolled_back(struct task *task, struct error *err)
 static bool undo_step(struct task *task, const struct step *step, size_t number, size_t count,
                       struct error *err)
 {
+    const struct turn turn = { step->name, number, count, true, step->undo };
+
     for (int i = 0; i < UNDO_TRIES; i++) {
         error_clear(err);
         if (i > 0)
             task_sleep_ms(task, 50 << i);
-        if (run_step(task, step->name, number, count, true, step->undo, err))
+        if (take_turn(task, &turn, err))
             return true;
     }
     return error_prefix(err, "undo %s", step->name);
@@ -224,13 +234,13 @@ static bool try_again(struct task *task, const char *name,
                       bool (*function)(struct task *task, struct error *err), int tries,
                       struct error *err)
 {
-    size_t number = task->state->count;
+    const struct turn turn = { name, task->state->count, task->state->count, false, function };
 
     for (int i = 0; i < tries; i++) {
         error_clear(err);
         if (i > 0)
             task_sleep_ms(task, 100 << i);
-        if (run_step(task, name, number, number, false, function, err)) {
+        if (take_turn(task, &turn, err)) {
             note_done(task, "done", name);
             return true;
         }
@@ -267,11 +277,12 @@ bool operation_run(const struct operation *operation, struct task *task, struct 
 
     for (size_t i = 0; i < count; i++) {
         const struct step *step = &operation->steps[i];
+        const struct turn turn = { step->name, i + 1, count, false, step->run };
 
         /* Nothing of step i has happened before its record is durable. */
         if (!task_goes_on(task, err) || !note_step(task, "begin", step->name, true, err))
             return go_back(operation, task, i, err);
-        if (!run_step(task, step->name, i + 1, count, false, step->run, err))
+        if (!take_turn(task, &turn, err))
             return go_back(operation, task, i + 1, err);
         note_done(task, "done", step->name);
     }
@@ -325,11 +336,13 @@ static void make_interrupted(const struct operation *operation, struct task *tas
 /* That nobody can tell is final; an engine that dies under the question is asked once more. */
 static bool resolve(const struct operation *operation, struct task *task, struct error *err)
 {
+    const struct turn turn = { "resolve", 1, 1, false, operation->resolve };
+
     for (int i = 0; i < RESOLVE_TRIES; i++) {
         error_clear(err);
         if (i > 0)
             task_sleep_ms(task, 50 << i);
-        if (run_step(task, "resolve", 1, 1, false, operation->resolve, err))
+        if (take_turn(task, &turn, err))
             return true;
         if (err->reason == ERROR_INTERRUPTED)
             return false;

@@ -171,21 +171,22 @@ int place_data_number(const struct engine *engine)
 }
 
 bool place_make_generation(const struct site *site, const char *folder, const char *datastore,
-                           const char *version, int number, int data_number,
-                           struct json_object *settings, struct error *err)
+                           const struct place_wanted_generation *wanted, struct error *err)
 {
-    autofree char *generation = xasprintf("%s/generations/%d", folder, number);
+    autofree char *generation = xasprintf("%s/generations/%d", folder, wanted->number);
     autofree char *conf = xasprintf("%s/conf", generation);
     autofree char *path = xasprintf("%s/settings.json", generation);
     autofree char *version_link = xasprintf("%s/version", generation);
     autofree char *data_link = xasprintf("%s/data", generation);
-    autofree char *version_folder = xasprintf("%s/%s/%s", site->versions_dir, datastore, version);
-    autofree char *data = xasprintf("../../data/%d", data_number);
+    autofree char *version_folder =
+        xasprintf("%s/%s/%s", site->versions_dir, datastore, wanted->version);
+    autofree char *data = xasprintf("../../data/%d", wanted->data_number);
     autoptr(json_object) written =
-        settings == NULL ? json_object_new_object() : json_copy(settings);
+        wanted->settings == NULL ? json_object_new_object() : json_copy(wanted->settings);
 
-    if (number == place_current(folder))
-        return error_set(err, ERROR_INTERNAL, "generation %d of '%s' is in use", number, folder);
+    if (wanted->number == place_current(folder))
+        return error_set(err, ERROR_INTERNAL, "generation %d of '%s' is in use", wanted->number,
+                         folder);
     return file_remove_tree(generation, err) && file_make_folder(conf, 0755, err) &&
            json_write_file(path, written, 0600, err) &&
            file_link(version_folder, version_link, err) && file_link(data, data_link, err);

@@ -33,11 +33,16 @@ struct engine *place_engine(const struct site *site, const struct datastore *sto
                             const char *folder, int number, struct error *err);
 /* The number that `current` names; 0 when there is none. */
 int place_current(const char *folder);
-/* Makes generation `number` of a version and data folder `data_number` with an empty conf/ and
- * these settings (may be NULL). One that is there is made anew unless it is current. */
+/* Which generation to make: of a version and a data folder, with these settings (may be NULL). */
+struct place_wanted_generation {
+    const char *version;
+    int number;
+    int data_number;
+    struct json_object *settings;
+};
+/* Makes it with an empty conf/. One that is there is made anew unless it is current. */
 bool place_make_generation(const struct site *site, const char *folder, const char *datastore,
-                           const char *version, int number, int data_number,
-                           struct json_object *settings, struct error *err);
+                           const struct place_wanted_generation *wanted, struct error *err);
 /* One rename of `current`, durable. */
 bool place_use(const char *folder, int number, struct error *err);
 /* Removes generation `number`, unless it is current; never the data. */
