@@ -30,7 +30,7 @@ def made():
 def ground(made):
     made.reset(versions=True)
     made.up().serving()
-    all_ended(made)
+    made.all_ended()
     yield made
     made.down()
 
