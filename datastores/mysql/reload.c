@@ -114,8 +114,11 @@ static bool apply_chosen(struct connection *db, struct json_object *settings,
                          struct json_object *running, struct json_object *restart_needed,
                          struct error *err)
 {
-    json_object_object_foreach (settings, name, value) {
-        const char *wanted = json_object_get_string(value);
+    struct json_object_iter setting;
+
+    json_object_object_foreachC (settings, setting) {
+        const char *name = setting.key;
+        const char *wanted = json_object_get_string(setting.val);
         const char *now = json_get_string(running, name);
         /* The gate has the events. */
         if (strcmp(name, "event_scheduler") == 0 || (now != NULL && same_value(wanted, now)))
@@ -167,14 +170,17 @@ bool my_find_restart_needed(struct task *task, struct connection *db, struct jso
 
     if (running == NULL)
         return false;
-    json_object_object_foreach (chosen, name, value) {
+
+    struct json_object_iter setting;
+    json_object_object_foreachC (chosen, setting) {
+        const char *name = setting.key;
         const char *now = json_get_string(running, name);
         autofree char *number = now == NULL ? NULL : number_of(now);
         /* Of words the server shows its own form: only numbers and truths can be compared. The gate
          * has the events. */
         if (now != NULL && strcmp(name, "event_scheduler") != 0 &&
             (number != NULL || truth_of(now) >= 0) &&
-            !same_value(json_object_get_string(value), now))
+            !same_value(json_object_get_string(setting.val), now))
             json_object_array_add(names, json_object_new_string(name));
     }
     return true;

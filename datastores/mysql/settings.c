@@ -55,17 +55,20 @@ static bool check_value(const char *name, const char *value, struct error *err)
 static bool read_settings(struct json_object *settings, struct json_object *chosen,
                           struct error *err)
 {
-    json_object_object_foreach (settings, name, value) {
+    struct json_object_iter setting;
+
+    json_object_object_foreachC (settings, setting) {
+        const char *name = setting.key;
         autofree char *plain = my_setting_name(name);
-        if (value == NULL)
+        if (setting.val == NULL)
             continue;
         if (plain == NULL)
             return error_set(err, ERROR_INVALID, "'%s' is not the name of a setting", name);
         if (my_setting_is_ours(plain))
             return error_set(err, ERROR_INVALID, "setting '%s' is not yours to change", name);
-        if (!check_value(plain, value_text(value), err))
+        if (!check_value(plain, value_text(setting.val), err))
             return false;
-        json_add_string(chosen, plain, value_text(value));
+        json_add_string(chosen, plain, value_text(setting.val));
     }
     return true;
 }
@@ -142,10 +145,13 @@ static void add_ours(struct text *out, const struct task *task)
 
 static bool add_all(struct text *out, struct json_object *settings, struct error *err)
 {
-    json_object_object_foreach (settings, name, value)
-        if (strcmp(name, "event_scheduler") != 0 &&
-            !add_setting(out, name, json_object_get_string(value), err))
+    struct json_object_iter setting;
+
+    json_object_object_foreachC (settings, setting) {
+        if (strcmp(setting.key, "event_scheduler") != 0 &&
+            !add_setting(out, setting.key, json_object_get_string(setting.val), err))
             return false;
+    }
     return true;
 }
 

@@ -98,8 +98,11 @@ bool mysql_user_show(struct task *task, const char *name, struct json_object *ro
         return false;
     if (json_object_array_length(rows) == 0)
         return error_set(err, ERROR_NOT_FOUND, "user '%s' does not exist", name);
-    json_object_object_foreach (json_object_array_get_idx(rows, 0), key, value)
-        json_add(row, key, json_object_get(value));
+
+    struct json_object_iter member;
+    json_object_object_foreachC (json_object_array_get_idx(rows, 0), member) {
+        json_add(row, member.key, json_object_get(member.val));
+    }
     return true;
 }
 
