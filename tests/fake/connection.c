@@ -55,7 +55,8 @@ static char *hear(struct connection *connection, struct error *err)
     return xstrdup(text_starts(line, "OK ") ? line + strlen("OK ") : "");
 }
 
-static bool say(struct connection *connection, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static bool say(struct connection *connection,
+                                                      const char *format, va_list arguments)
 {
     vfprintf(connection->file, format, arguments);
     fputc('\n', connection->file);
