@@ -65,8 +65,7 @@ struct catalog_users catalog_read_users(struct json_object *objects)
 
 static void free_words(const char *const *words)
 {
-    /* NOLINTNEXTLINE(performance-no-int-to-ptr): it was made here, for readers that must not write
-     */
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): made here, const for its readers */
     free((void *)(uintptr_t)words);
 }
 
