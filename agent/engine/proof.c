@@ -236,7 +236,12 @@ bool engine_executes_tree(const struct engine *engine, const struct process *pro
         return false;
     inside[length] = '\0';
 
-    /* Its path is told as its own namespace sees it: as below the tree. */
-    autofree char *path = xasprintf("%s%s", engine->tree, inside);
-    return stat(path, &expected) == 0 && is_same(&executed, &expected) && process_lives(process);
+    /* Its path is told as its own namespace sees it: as below the tree, and in a chroot with what
+     * lies above that before it. */
+    for (const char *at = inside; at != NULL; at = strchr(at + 1, '/')) {
+        autofree char *path = xasprintf("%s%s", engine->tree, at);
+        if (stat(path, &expected) == 0 && is_same(&executed, &expected))
+            return process_lives(process);
+    }
+    return false;
 }
