@@ -76,11 +76,22 @@ static bool answers(struct task *task, struct error *err)
     return db != NULL;
 }
 
+/* MySQL's lock beside its socket names a number only; after a crash that may be anybody's, and the
+ * server would not start. What holds is the data folder's lock. */
+static bool drop_socket_lock(const struct engine *engine, struct error *err)
+{
+    autofree char *path = xasprintf("%s/mysql.sock.lock", engine->sockets);
+
+    return engine_prove_stopped(engine, err) &&
+           (!file_exists(engine->sockets) || file_remove(path, err));
+}
+
 bool mysql_start(struct task *task, struct error *err)
 {
     struct process process;
 
-    if (!engine_find(task->engine, &process) && !engine_start(task->engine, true, &process, err))
+    if (!engine_find(task->engine, &process) &&
+        (!drop_socket_lock(task->engine, err) || !engine_start(task->engine, true, &process, err)))
         return false;
     return task_await_engine(task, answers, err);
 }
