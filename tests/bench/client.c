@@ -154,10 +154,10 @@ int main(int argc, char **argv)
 
     const struct target target = {
         .host = argv[2],
-        .port = atoi(argv[3]),
+        .port = (int)strtol(argv[3], NULL, 10),
         .user = argv[4],
         .password = getenv("BENCH_PASSWORD"),
         .database = strcmp(argv[5], "-") == 0 ? NULL : argv[5],
     };
-    return run(argv[1], &target, argc > 6 ? atoi(argv[6]) : 1000);
+    return run(argv[1], &target, argc > 6 ? (int)strtol(argv[6], NULL, 10) : 1000);
 }

@@ -57,12 +57,13 @@ bool client_list(void *connection, FILE *out)
 /* One statement for all of them. */
 static bool run_many(MYSQL *db, const char *verb, const char *rest, int count)
 {
-    char *sql = malloc(strlen(verb) + (strlen(rest) + 32) * (size_t)count);
-    size_t length = (size_t)sprintf(sql, "%s", verb);
+    size_t room = strlen(verb) + 1 + (strlen(rest) + 32) * (size_t)count;
+    char *sql = malloc(room);
+    size_t length = (size_t)snprintf(sql, room, "%s", verb);
 
     for (int i = 0; i < count; i++)
-        length +=
-            (size_t)sprintf(sql + length, "%s 'bench%04d'@'%%'%s", i == 0 ? "" : ",", i, rest);
+        length += (size_t)snprintf(sql + length, room - length, "%s 'bench%04d'@'%%'%s",
+                                   i == 0 ? "" : ",", i, rest);
     bool good = mysql_query(db, sql) == 0;
     if (!good)
         fprintf(stderr, "%s\n", mysql_error(db));

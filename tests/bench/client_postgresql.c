@@ -80,14 +80,14 @@ bool client_list(void *connection, FILE *out)
 /* All statements in one message: they are one transaction. */
 static bool run_many(PGconn *db, const char *format, int count)
 {
-    size_t room = strlen(format) + 16;
-    char *sql = malloc(room * (size_t)count + 1);
+    size_t room = (strlen(format) + 16) * (size_t)count + 1;
+    char *sql = malloc(room);
     size_t length = 0;
 
     for (int i = 0; i < count; i++) {
         const char *mark = strchr(format, '#');
-        length +=
-            (size_t)sprintf(sql + length, "%.*s%04d%s", (int)(mark - format), format, i, mark + 1);
+        length += (size_t)snprintf(sql + length, room - length, "%.*s%04d%s", (int)(mark - format),
+                                   format, i, mark + 1);
     }
     bool good = run(db, sql);
     if (!good)

@@ -39,11 +39,12 @@ int main(int argc, char **argv)
     if (argc < 4)
         return 64;
 
-    pid_t pid = (pid_t)atoi(argv[1]);
+    pid_t pid = (pid_t)strtol(argv[1], NULL, 10);
     struct pollfd end = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
     double began = clock_ms();
 
-    if (end.fd < 0 || kill(pid, atoi(argv[2])) != 0 || poll(&end, 1, 120000) != 1) {
+    if (end.fd < 0 || kill(pid, (int)strtol(argv[2], NULL, 10)) != 0 ||
+        poll(&end, 1, 120000) != 1) {
         perror("stop");
         return 1;
     }

@@ -129,7 +129,7 @@ static void hammer(int poller, const char *line, double seconds, long between_us
 int main(int argc, char **argv)
 {
     char line[4096];
-    int count = argc < 5 ? 0 : atoi(argv[3]);
+    int count = argc < 5 ? 0 : (int)strtol(argv[3], NULL, 10);
     int poller = epoll_create1(EPOLL_CLOEXEC);
 
     if (count < 1 || count > CONNECTIONS_MAX)
