@@ -77,6 +77,14 @@ class Daemon:
         """The process that the player left as its engine."""
         return json.loads((self.state / f"instances/{name}/data/1/engine.lock").read_text())["pid"]
 
+    def resident_bytes(self):
+        """0 in a build with the address sanitizer, whose memory says nothing of ours."""
+        program = pathlib.Path(f"/proc/{self.process.pid}/exe").read_bytes()
+        if b"__asan_init" in program:
+            return 0
+        pages = int(pathlib.Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
     def stop(self, number=signal.SIGTERM):
         """Returns the exit status."""
         if self.process is None:

@@ -22,13 +22,6 @@ def error_of(answer):
     return answer["error"]
 
 
-def resident_bytes(pid):
-    if "asan" in pathlib.Path(f"/proc/{pid}/maps").read_text():
-        return 0  # the sanitizer's memory says nothing of ours
-    pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 def test_ping_answers_with_time_and_boot(client):
     result = client.call("agent.ping")
     boot_id = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -236,12 +229,12 @@ def test_a_line_over_the_limit_ends_the_connection(daemon, client):
 
 
 def test_a_line_that_never_ends_costs_no_more_than_the_limit(daemon, client):
-    before = resident_bytes(daemon.process.pid)
+    before = daemon.resident_bytes()
     most = 0
     try:
         for _ in range(64):
             client.send_bytes(b"x" * MIB)
-            most = max(most, resident_bytes(daemon.process.pid) - before)
+            most = max(most, daemon.resident_bytes() - before)
     except OSError:
         pass
     assert most < 4 * MIB
@@ -260,7 +253,7 @@ def test_a_client_that_never_reads_does_no_harm(daemon, client):
         with pytest.raises((TimeoutError, OSError)):
             for _ in range(10000):
                 deaf.send_bytes(line)
-        assert resident_bytes(daemon.process.pid) < 30 * MIB
+        assert daemon.resident_bytes() < 30 * MIB
         began = time.monotonic()
         assert client.call("agent.ping")
         assert time.monotonic() - began < 1
@@ -283,7 +276,7 @@ def test_a_thousand_connections(daemon):
         client.close()
     with daemon.client() as client:
         assert client.call("agent.ping")
-    assert resident_bytes(daemon.process.pid) < 10 * MIB
+    assert daemon.resident_bytes() < 10 * MIB
 
 
 def test_one_connection_too_many_is_told_so(daemon_not_started):
