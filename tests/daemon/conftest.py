@@ -146,6 +146,12 @@ HERE = pathlib.Path(__file__).parent
 
 
 @pytest.fixture
+def path(tmp_path):
+    """Where a stub listens, for tests of dbguestctl alone."""
+    return tmp_path / "dbguest.sock"
+
+
+@pytest.fixture
 def daemon_not_started():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="dbg-", dir="/tmp"))
     libexec = folder / "libexec"

@@ -1,0 +1,107 @@
+"""dbguestctl: watch, help, completion, and a daemon that knows more."""
+import os
+import re
+import shlex
+import signal
+import subprocess
+
+from cli_samples import LIST
+from cli_stub import PROGRAM, Stub, environment, run
+
+
+# --- watch, help, completion, a newer daemon ---
+
+def test_watch_prints_events(path):
+    event = {"seq": 1, "boot_id": "b", "time": "2026-11-21T03:42:58.120Z", "kind": "status",
+             "instance": "main", "status": "UPGRADE", "was": "ACTIVE", "job": "j184"}
+
+    def subscribe(params, _):
+        stub.subscribed = params
+        return {"boot_id": "b", "seq": 0, "missed": False}
+
+    with Stub(path, agent__subscribe=subscribe) as stub:
+        original = stub.answer
+
+        def answer(connection, request, send):
+            original(connection, request, send)
+            send({"method": "agent.event", "params": event})
+
+        stub.answer = answer
+        watch = subprocess.Popen([PROGRAM, "watch", "--instance", "main"], text=True,
+                                 stdout=subprocess.PIPE, env=environment(path))
+        line = watch.stdout.readline()
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(timeout=10) == 130
+        watch.stdout.close()
+    assert line.split() == ["03:42:58.120", "status", "main", "ACTIVE", "->", "UPGRADE", "j184"]
+    assert stub.subscribed == {"instance": "main"}
+
+
+def every_verb():
+    text = subprocess.run([PROGRAM, "completion", "bash"], capture_output=True, text=True,
+                          check=True).stdout
+    return re.findall(r"^    '(\S+) (\S+)'\)$", text, re.M)
+
+
+def test_every_method_answers_to_help_without_a_daemon(path):
+    verbs = every_verb()
+    assert len(verbs) > 40
+    for noun, verb in verbs:
+        done = run(path, noun, verb, "--help")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(f"Usage: dbguestctl {noun} {verb}")
+        assert max(map(len, done.stdout.splitlines())) <= 101
+
+
+def test_examples_of_help_are_good_command_lines(path):
+    """Without a daemon they get as far as the socket, or to what would be typed at a terminal."""
+    for noun, verb in every_verb():
+        for line in run(path, noun, verb, "--help").stdout.splitlines():
+            if not line.startswith("  dbguestctl "):
+                continue
+            words = shlex.split(line.partition(" < ")[0])[1:]
+            done = run(path, *words, stdin="secret\n")
+            typed = re.search("(password-stdin|--confirm) is missing", done.stderr)
+            assert done.returncode == 20 or typed, (line, done.stderr)
+
+
+def test_help_says_who_answers(path):
+    with Stub(path, agent__info={"version": "0.1.0", "instances": 3, "jobs": {"running": 1}}):
+        done = run(path, "--help")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0].endswith("dbguestd 0.1.0 answers: 3 instances, 1 job")
+    assert run(path).returncode == 2
+
+
+def test_completion_completes_verbs_and_names(path, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/dbguestctl").symlink_to(PROGRAM)
+    script = f"""source <({PROGRAM} completion bash)
+        complete_words() {{ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dbguestctl
+                            echo "${{COMPREPLY[*]}}"; }}
+        complete_words dbguestctl inst; complete_words dbguestctl instance up
+        complete_words dbguestctl instance upgrade m
+        complete_words dbguestctl instance stop main --mode ''
+        complete_words dbguestctl user create main anna --pass"""
+    with Stub(path, instance__list=LIST):
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True,
+                              env=environment(path, PATH=f"{tmp_path}/bin:{os.environ['PATH']}"))
+    assert done.stdout.splitlines() == ["instance", "upgrade", "main", "clean immediate",
+                                        "--password-stdin"]
+
+
+def test_daemon_with_another_table_teaches_its_verbs(path, tmp_path):
+    document = {"openrpc": "1.2.6", "info": {"title": "dbguest", "version": "9"}, "methods": [
+        {"name": "instance.rehearse", "summary": "Rehearse an upgrade.", "x-role": "operator",
+         "x-job": True, "x-locks": [], "x-success": "{instance} is rehearsed",
+         "params": [{"name": "instance", "required": True, "schema": {"type": "string"}}],
+         "result": {"name": "instance", "schema": {"type": "object"}}}]}
+    words = ["instance", "rehearse", "main"]
+    home = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    with Stub(path, agent__info={"table": "0123456789abcdef"}, rpc__discover=document,
+              instance__rehearse={"job": "j1"}) as stub:
+        assert run(path, *words, **home).stdout == "main is rehearsed\n"
+        assert run(path, *words, **home).stdout == "main is rehearsed\n"
+    assert len(stub.params("rpc.discover")) == 1
+    # Remembered: help needs no daemon.
+    assert "Rehearse an upgrade." in run(path, *words[:2], "--help", **home).stdout
