@@ -16,6 +16,7 @@
 #include "json.h"
 #include "memory.h"
 #include "text.h"
+#include "units.h"
 
 #define CHUNK 65536
 #define NOBODY_CHOSEN ((uid_t)-1)
@@ -287,13 +288,6 @@ uint64_t file_free_bytes(const char *path)
     return bytes;
 }
 
-static char *format_size(uint64_t bytes)
-{
-    double gib = (double)bytes / (1024.0 * 1024.0 * 1024.0);
-
-    return gib < 0.1 ? xasprintf("%.1f MiB", gib * 1024.0) : xasprintf("%.1f GiB", gib);
-}
-
 bool file_need_space(const char *path, uint64_t bytes, const char *what, struct error *err)
 {
     uint64_t left = 0;
@@ -303,8 +297,8 @@ bool file_need_space(const char *path, uint64_t bytes, const char *what, struct 
     if (left >= bytes)
         return true;
 
-    autofree char *needed = format_size(bytes);
-    autofree char *free_now = format_size(left);
+    autofree char *needed = units_size((double)bytes);
+    autofree char *free_now = units_size((double)left);
     error_set(err, ERROR_NO_SPACE, "no space for %s: %s needed, %s free on %s", what, needed,
               free_now, path);
     error_add(err, "needed_bytes", json_object_new_int64((int64_t)bytes));

@@ -10,6 +10,7 @@
 #include "memory.h"
 #include "screen.h"
 #include "text.h"
+#include "units.h"
 
 #define HELP_COLUMNS 100
 #define SECOND_NOUN 47
@@ -303,16 +304,16 @@ static char *who_answers(const struct cli *cli)
     autoptr(client) client = client_open(cli->socket, &err);
     autoptr(json_object) info =
         client != NULL ? client_call(client, "agent.info", NULL, &err) : NULL;
-    long long instances = json_get_int(info, "instances");
     struct json_object *jobs = json_get(info, "jobs");
-    long long open = json_get_int(jobs, "running") + json_get_int(jobs, "queued");
+    autofree char *instances = units_count(json_get_int(info, "instances"), "instance");
+    autofree char *open =
+        units_count(json_get_int(jobs, "running") + json_get_int(jobs, "queued"), "job");
     const char *version = json_get_string(info, "version");
 
     error_clear(&err);
     if (version == NULL)
         return xasprintf("no dbguestd answers at %s", cli->socket);
-    return xasprintf("dbguestd %s answers: %lld instance%s, %lld job%s", version, instances,
-                     instances == 1 ? "" : "s", open, open == 1 ? "" : "s");
+    return xasprintf("dbguestd %s answers: %s, %s", version, instances, open);
 }
 
 void help_all(const struct cli *cli, struct text *out)

@@ -10,11 +10,6 @@
 #include "text.h"
 #include "units.h"
 
-static void add_count(struct text *out, long long count, const char *singular, const char *after)
-{
-    text_printf(out, ", %lld %s%s%s", count, singular, count == 1 ? "" : "s", after);
-}
-
 static void add_disk(struct json_object *disk, struct text *out)
 {
     if (!show_has(disk, "free_bytes"))
@@ -56,6 +51,8 @@ void show_agent(const struct cli *cli, struct json_object *params, struct json_o
     autofree char *up = show_member(result, "up_s");
     autofree char *boot = show_member(result, "boot_id");
     autofree char *memory = show_member(result, "memory_bytes");
+    autofree char *instances = units_count(json_get_int(result, "instances"), "instance");
+    autofree char *running = units_count(json_get_int(jobs, "running"), "job");
 
     (void)cli;
     (void)params;
@@ -64,9 +61,8 @@ void show_agent(const struct cli *cli, struct json_object *params, struct json_o
         text_printf(out, " on %s", host);
     text_printf(out, ", protocol %lld, up %s, boot %.8s",
                 (long long)json_get_int(result, "protocol"), up, boot);
-    add_count(out, json_get_int(result, "instances"), "instance", "");
-    add_count(out, json_get_int(jobs, "running"), "job", " running");
-    text_printf(out, ", %lld queued\n", (long long)json_get_int(jobs, "queued"));
+    text_printf(out, ", %s, %s running, %lld queued\n", instances, running,
+                (long long)json_get_int(jobs, "queued"));
     text_printf(out, "  memory %s", memory);
     add_disk(json_get(result, "disk"), out);
     if (show_has(result, "seq"))

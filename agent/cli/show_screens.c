@@ -89,8 +89,8 @@ static void add_size(struct json_object *result, struct text *out)
         return;
     text_add(&line, size);
     if (show_has(result, "databases")) {
-        long long count = json_get_int(result, "databases");
-        text_printf(&line, " in %lld database%s", count, count == 1 ? "" : "s");
+        autofree char *databases = units_count(json_get_int(result, "databases"), "database");
+        text_printf(&line, " in %s", databases);
     }
     if (show_has(result, "free_bytes"))
         text_printf(&line, "; %s free", free_size);

@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "screen.h"
 #include "text.h"
+#include "units.h"
 
 #define COLUMNS_MAX 32
 #define FREE_TEXT_LEAST 16
@@ -299,7 +300,8 @@ void table_print(const struct cli *cli, const struct table *table, struct text *
         hidden = grid_fit(table, &grid, cli->columns);
     add_rows(cli, table, &grid, out);
     add_attention(table, &grid, out);
+    autofree char *columns = units_count((long long)hidden, "column");
     if (hidden > 0)
-        text_printf(remarks, "%zu column%s hidden; --wide\n", hidden, hidden == 1 ? "" : "s");
+        text_printf(remarks, "%s hidden; --wide\n", columns);
     grid_done(&grid);
 }

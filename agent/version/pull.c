@@ -15,9 +15,9 @@
 #include "site.h"
 #include "task.h"
 #include "text.h"
+#include "units.h"
 
 #define PACKAGES_MAX 101
-#define BYTES_PER_MIB ((uint64_t)1 << 20)
 #define DROP_TRIES 40
 #define DROP_PAUSE_MS 50
 #define SPACE_MARGIN_BYTES ((uint64_t)32 * 1024 * 1024)
@@ -98,6 +98,14 @@ void version_pull_free(struct version_pull *pull)
     free(pull);
 }
 
+static void add_hint(struct json_object *version, struct error *err)
+{
+    autofree char *size = units_size(json_get_double(version, "size_bytes"));
+
+    error_hint(err, "dbguestctl version remove %s %s frees %s",
+               json_get_string(version, "datastore"), json_get_string(version, "version"), size);
+}
+
 /* The largest version that nobody needs, as the way out. */
 static void hint_removable(const struct version_pull *pull, struct error *err)
 {
@@ -116,9 +124,7 @@ static void hint_removable(const struct version_pull *pull, struct error *err)
         }
     error_clear(&ignored);
     if (best != NULL)
-        error_hint(err, "dbguestctl version remove %s %s frees %lld MiB",
-                   json_get_string(best, "datastore"), json_get_string(best, "version"),
-                   (long long)((uint64_t)json_get_int(best, "size_bytes") / BYTES_PER_MIB));
+        add_hint(best, err);
 }
 
 /* A full disk is told in the same way whoever met it. */
@@ -176,9 +182,9 @@ bool version_pull_space(struct version_pull *pull, struct error *err)
         return true;
     if (!file_exists(pull->tree) && !file_need_space(pull->folder, needed, what, err))
         return explain(pull, err);
-    task_what(pull->task, "%llu MiB needed (download, tree), %llu MiB free",
-              (unsigned long long)(needed / BYTES_PER_MIB),
-              (unsigned long long)(file_free_bytes(pull->folder) / BYTES_PER_MIB));
+    autofree char *size = units_size((double)needed);
+    autofree char *left = units_size((double)file_free_bytes(pull->folder));
+    task_what(pull->task, "%s needed (download, tree), %s free", size, left);
     return true;
 }
 
@@ -203,8 +209,8 @@ bool version_pull_unpack(struct version_pull *pull, struct error *err)
         return true;
     if (!file_exists(pull->tree) && !unpack(pull, err))
         return explain(pull, err);
-    task_what(pull->task, "%llu MiB",
-              (unsigned long long)(file_tree_bytes(pull->tree) / BYTES_PER_MIB));
+    autofree char *size = units_size((double)file_tree_bytes(pull->tree));
+    task_what(pull->task, "%s", size);
     return true;
 }
 

@@ -25,6 +25,7 @@
 #include "site.h"
 #include "state.h"
 #include "stream.h"
+#include "units.h"
 #include "version.h"
 
 #define LEVEL 1          /* zstd's: FLOORS say that more costs half again for a tenth less */
@@ -81,7 +82,8 @@ static bool check(struct task *task, struct error *err)
     if (!file_make_folder(task->site->backups_dir, 0700, err) ||
         !file_need_space(task->site->backups_dir, bytes / EXPECTED_RATIO, "a backup", err))
         return false;
-    task_what(task, "%.1f MiB on the disk now", (double)bytes / (1 << 20));
+    autofree char *size = units_size((double)bytes);
+    task_what(task, "%s on the disk now", size);
     return task_keep_text(task, "backup", name, err) &&
            task_keep_fact(task, "bytes", json_object_new_int64((int64_t)bytes), err);
 }
@@ -175,8 +177,9 @@ static bool stream_backup(struct task *task, struct error *err)
     json_add_int(manifest, "size_bytes", (int64_t)result.file_bytes);
     json_add_string(manifest, "sha256", result.sha256);
     json_add_double(manifest, "took_s", process_clock_s() - began);
-    task_what(task, "%.1f -> %.1f MiB", (double)raw / (1 << 20),
-              (double)result.file_bytes / (1 << 20));
+    autofree char *size_before = units_size((double)raw);
+    autofree char *size_after = units_size((double)result.file_bytes);
+    task_what(task, "%s -> %s", size_before, size_after);
     return true;
 }
 

@@ -19,6 +19,7 @@
 #include "place.h"
 #include "process.h"
 #include "state.h"
+#include "units.h"
 #include "upgrade_check.h"
 #include "upgrade_report.h"
 
@@ -99,7 +100,10 @@ static void count_findings(struct task *task, struct json_object *findings)
         for (size_t k = 0; severity != NULL && k < ARRAY_SIZE(severities); k++)
             counts[k] += strcmp(severity, severities[k]) == 0;
     }
-    task_what(task, "%d blockers, %d warnings, %d notes", counts[0], counts[1], counts[2]);
+    autofree char *blockers = units_count(counts[0], "blocker");
+    autofree char *warnings = units_count(counts[1], "warning");
+    autofree char *notes = units_count(counts[2], "note");
+    task_what(task, "%s, %s, %s", blockers, warnings, notes);
 }
 
 static bool check(struct task *task, struct error *err)

@@ -15,6 +15,7 @@
 #include "site.h"
 #include "state.h"
 #include "stream.h"
+#include "units.h"
 #include "version.h"
 
 struct json_object *restored_manifest(struct task *task, struct error *err)
@@ -111,7 +112,8 @@ bool restored_fill(struct task *task, struct error *err)
     error_clear(&failure);
     if (!good)
         return blame_file(manifest, path, err);
-    task_what(task, "%.1f MiB", (double)result.raw_bytes / (1 << 20));
+    autofree char *size = units_size((double)result.raw_bytes);
+    task_what(task, "%s", size);
     return check_sum(manifest, &result, err) && file_sync_tree(task->engine->files, err);
 }
 

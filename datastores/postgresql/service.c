@@ -12,6 +12,7 @@
 #include "postgresql.h"
 #include "process.h"
 #include "text.h"
+#include "units.h"
 
 #define BLOCK_BYTES ((int64_t)8192)
 #define MIB ((int64_t)1024 * 1024)
@@ -190,7 +191,8 @@ bool postgresql_settle(struct task *task, struct error *err)
         !checkpoint(task, db, &second, err))
         return false;
 
-    task_what(task, "%jd MiB written", (intmax_t)((first + second) / MIB));
+    autofree char *written = units_size((double)(first + second));
+    task_what(task, "%s written", written);
     return true;
 }
 

@@ -102,6 +102,18 @@ static void test_title_is_the_name_without_its_unit(void **unused)
     }
 }
 
+static void test_one_of_a_kind_is_no_plural(void **unused)
+{
+    autofree char *none = units_count(0, "note");
+    autofree char *one = units_count(1, "note");
+    autofree char *two = units_count(2, "note");
+
+    (void)unused;
+    assert_string_equal(none, "0 notes");
+    assert_string_equal(one, "1 note");
+    assert_string_equal(two, "2 notes");
+}
+
 static void test_outage_is_no_age(void **unused)
 {
     autoptr(json_object) value = json_object_new_double(0.19);
@@ -153,6 +165,7 @@ int main(void)
         cmocka_unit_test(test_part_and_whole_are_in_one_unit),
         cmocka_unit_test(test_stamps_are_in_the_zone_asked_for),
         cmocka_unit_test(test_title_is_the_name_without_its_unit),
+        cmocka_unit_test(test_one_of_a_kind_is_no_plural),
         cmocka_unit_test(test_outage_is_no_age),
         cmocka_unit_test(test_sentence_leaves_out_what_is_not_known),
     };

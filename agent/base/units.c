@@ -47,6 +47,11 @@ char *units_size(double bytes)
     return xasprintf("%s %s", number, size_units[unit]);
 }
 
+char *units_count(long long count, const char *word)
+{
+    return xasprintf("%lld %s%s", count, word, count == 1 ? "" : "s");
+}
+
 char *units_rate(double bytes)
 {
     size_t unit = unit_of(bytes);

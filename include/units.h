@@ -1,8 +1,8 @@
 /*
  * Numbers for people. All return strings that the caller frees.
  */
-#ifndef DBGUEST_CLI_UNITS_H
-#define DBGUEST_CLI_UNITS_H
+#ifndef DBGUEST_UNITS_H
+#define DBGUEST_UNITS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,6 +14,8 @@ char *units_age(double s);      /* whole ones: "3 s", "12 d" */
 char *units_step(double s);     /* of a step: "0.06 s", "12.4 s" */
 /* "51 of 98 MiB": both in the unit of the second. */
 char *units_of(double done, double total);
+/* "1 note", "2 notes": of a word whose plural has an s. */
+char *units_count(long long count, const char *word);
 
 /* RFC 3339 in UTC ("2026-11-21T03:42:58.104Z") to seconds since 1970; false when it is none. */
 bool units_read_stamp(const char *stamp, double *out);
