@@ -29,6 +29,11 @@ const char *job_state_word(const struct job *job)
     return state_words[job->state];
 }
 
+bool job_is_of(const struct job *job, const char *instance)
+{
+    return job->instance != NULL && instance != NULL && strcmp(job->instance, instance) == 0;
+}
+
 static char *copy_member(struct json_object *object, const char *name)
 {
     return xstrdup(json_get_string(object, name));

@@ -64,6 +64,7 @@ struct run {
     bool spawning;       /* a worker is about to be */
     int looks;           /* for a worker that may be starting */
     bool resumed;        /* an earlier daemon had started it */
+    bool awaits;         /* its recovery waits for that of an earlier job */
     char *made_password; /* told once, to the caller, never stored */
     struct waiter *waiters;
     struct watch *watch;       /* of the worker's process */
@@ -124,6 +125,8 @@ void job_answer_call(struct job *job, struct request *request, struct json_objec
 /* {"job","state"}. */
 struct json_object *job_brief(const struct job *job);
 
+/* Whether it is about this instance; NULL is none. */
+bool job_is_of(const struct job *job, const char *instance);
 /* Words of enum job_state. */
 const char *job_state_word(const struct job *job);
 

@@ -45,15 +45,10 @@ struct job *jobs_of_key(const struct daemon *daemon, uid_t uid, const char *key)
     return NULL;
 }
 
-static bool is_of(const struct job *job, const char *instance)
-{
-    return job->instance != NULL && strcmp(job->instance, instance) == 0;
-}
-
 struct job *jobs_newest_of(const struct daemon *daemon, const char *instance)
 {
     for (size_t i = jobs_count(daemon); i > 0; i--)
-        if (is_of(jobs_at(daemon, i - 1), instance))
+        if (job_is_of(jobs_at(daemon, i - 1), instance))
             return jobs_at(daemon, i - 1);
     return NULL;
 }
@@ -69,7 +64,7 @@ const char *jobs_makes_instance(const struct daemon *daemon, const char *instanc
     for (size_t i = 0; i < jobs_count(daemon); i++) {
         const struct job *job = jobs_at(daemon, i);
 
-        if (job->state != JOB_ENDED && makes_instance(job) && is_of(job, instance))
+        if (job->state != JOB_ENDED && makes_instance(job) && job_is_of(job, instance))
             return job->datastore;
     }
     return NULL;
@@ -85,7 +80,7 @@ bool jobs_at_service(const struct daemon *daemon, const char *instance)
     for (size_t i = 0; i < jobs_count(daemon); i++) {
         const struct job *job = jobs_at(daemon, i);
 
-        if (job->state != JOB_ENDED && is_of(job, instance) &&
+        if (job->state != JOB_ENDED && job_is_of(job, instance) &&
             (job->method == NULL || job->method->locks == 0 ||
              (job->method->locks & LOCK_X(LOCK_SERVICE)) == LOCK_X(LOCK_SERVICE)))
             return true;
@@ -98,7 +93,8 @@ const char *jobs_status_of(const struct daemon *daemon, const char *instance)
     for (size_t i = 0; i < jobs_count(daemon); i++) {
         const struct job *job = jobs_at(daemon, i);
 
-        if (runs(job) && is_of(job, instance) && job->method != NULL && job->method->status != NULL)
+        if (runs(job) && job_is_of(job, instance) && job->method != NULL &&
+            job->method->status != NULL)
             return job->method->status;
     }
     return NULL;
@@ -123,7 +119,7 @@ static void look_at_attention(const struct job *recovery)
     for (size_t i = 0; i < jobs_count(daemon); i++) {
         struct job *job = jobs_at(daemon, i);
 
-        if (job->attention && recovery->instance != NULL && is_of(job, recovery->instance))
+        if (job->attention && job_is_of(job, recovery->instance))
             settle(job);
     }
 }
@@ -164,6 +160,7 @@ void jobs_ended(struct job *job, struct json_object *end)
     events_job(job, "ended");
     job_leave(job);
     look_at_attention(job);
+    settle_awaiting(job);
     if (job->instance != NULL)
         instance_job_ended(daemon, job->instance);
     queue_run(daemon);

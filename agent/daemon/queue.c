@@ -93,7 +93,7 @@ void queue_read_locks(struct json_object *locks, struct lock_set *out)
 }
 
 /* Many wait while each is compared with all before it: numbers, not names. */
-static bool jobs_meet(const struct job *one, const struct job *other)
+bool queue_meet(const struct job *one, const struct job *other)
 {
     const struct lock_set *mine = &one->run->locks;
     const struct lock_set *theirs = &other->run->locks;
@@ -124,7 +124,7 @@ static struct json_object *waits_for(const struct job *job, int64_t *before, boo
         if (other->run == NULL || other->state == JOB_ENDED || other == job)
             continue;
         running += holds(other);
-        if ((!holds(other) && other->number > job->number) || !jobs_meet(job, other))
+        if ((!holds(other) && other->number > job->number) || !queue_meet(job, other))
             continue;
         if (json_object_array_length(ids) < NAMED_MAX)
             json_object_array_add(ids, json_object_new_string(other->id));

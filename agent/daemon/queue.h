@@ -20,6 +20,9 @@ struct json_object *queue_locks(const struct method *method, struct json_object 
 
 void queue_read_locks(struct json_object *locks, struct lock_set *out);
 
+/* Whether the locks of two jobs keep them from running side by side. */
+bool queue_meet(const struct job *one, const struct job *other);
+
 /* The ids that job, the newest, would have to wait for, as an array that the caller owns; empty:
  * none. *full: there is no room for one more running job. */
 struct json_object *queue_waits_for(const struct job *job, bool *full);

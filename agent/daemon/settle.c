@@ -14,6 +14,7 @@
 #include "log.h"
 #include "look.h"
 #include "memory.h"
+#include "queue.h"
 #include "run.h"
 #include "store.h"
 #include "watch.h"
@@ -165,6 +166,19 @@ void settle_later(struct job *job, double seconds)
     uv_timer_start(timer, settle_on_time, (uint64_t)(seconds * 1000), 0);
 }
 
+void settle_awaiting(const struct job *settled)
+{
+    for (size_t i = 0; i < jobs_count(settled->daemon); i++) {
+        struct job *job = jobs_at(settled->daemon, i);
+
+        if (job->run == NULL || !job->run->awaits || job == settled ||
+            !job_is_of(job, settled->instance))
+            continue;
+        job->run->awaits = false;
+        settle(job);
+    }
+}
+
 /* A worker lives: ours to watch from now on, whoever started it (C7). */
 static void join(struct job *job, const struct process *process)
 {
@@ -174,10 +188,37 @@ static void join(struct job *job, const struct process *process)
         return;
     if (process->pid > 0)
         run->watch = watch_process(job->daemon, process, settle_on_gone, job);
-    if (run->watch == NULL)
+    if (run->watch == NULL) {
         settle_later(job, LOOK_AGAIN_S);
-    else
-        log_info("%s goes on under process %d", job->id, process->pid);
+        return;
+    }
+    log_info("%s goes on under process %d", job->id, process->pid);
+    settle_awaiting(job);
+}
+
+/*
+ * Whether an earlier job of the same instance must be brought to its end first: a later one was
+ * done upon what that one left. One whose living worker was never in its way keeps it from nothing.
+ */
+static bool must_wait(const struct job *job)
+{
+    for (size_t i = 0; i < jobs_count(job->daemon); i++) {
+        const struct job *other = jobs_at(job->daemon, i);
+
+        if (other->number >= job->number)
+            break;
+        if (other->state == JOB_ENDED || !other->run->started || !job_is_of(other, job->instance))
+            continue;
+        if (other->run->watch == NULL || other->state == JOB_RECOVERING || queue_meet(job, other))
+            return true;
+    }
+    return false;
+}
+
+static void wait_for_earlier(struct job *job)
+{
+    job->state = JOB_RECOVERING;
+    job->run->awaits = true;
 }
 
 /* Attention found at the start of a daemon may have been mended: that one is tried once more. */
@@ -211,6 +252,8 @@ static void act_on(struct job *job, struct settling *settling)
         end_with_attention(job, settling->record);
     else if (job->run->recoveries >= RECOVERIES_MAX)
         give_up(job);
+    else if (must_wait(job))
+        wait_for_earlier(job);
     else
         run_recover(job, "its worker is gone");
 }

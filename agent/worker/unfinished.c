@@ -1,5 +1,6 @@
 #include "unfinished.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
@@ -44,7 +45,28 @@ static bool is_left(struct task *task, const char *folder, bool builders)
            is_of(folder, json_get_string(task->params, "instance"), builders) && !has_ended(folder);
 }
 
-/* Calls each for all of them until it is false. */
+/* "j9" is before "j10". */
+static int compare_ids(const void *one, const void *other)
+{
+    const char *a = *(char *const *)one;
+    const char *b = *(char *const *)other;
+    size_t lengths[] = { strlen(a), strlen(b) };
+
+    return lengths[0] == lengths[1] ? strcmp(a, b)
+                                    : (lengths[0] > lengths[1]) - (lengths[0] < lengths[1]);
+}
+
+static void sort_ids(char **names)
+{
+    size_t count = 0;
+
+    while (names[count] != NULL)
+        count++;
+    if (count > 1)
+        qsort(names, count, sizeof(char *), compare_ids);
+}
+
+/* Calls each for all of them, the oldest first, until it is false. */
 static bool walk(struct task *task, bool builders, bool (*each)(const char *folder, void *context),
                  void *context, struct error *err)
 {
@@ -52,6 +74,8 @@ static bool walk(struct task *task, bool builders, bool (*each)(const char *fold
     char **names = file_names(open, err);
     bool good = names != NULL;
 
+    if (good)
+        sort_ids(names);
     for (size_t i = 0; good && names[i] != NULL; i++) {
         autofree char *folder = xasprintf("%s/%s", open, names[i]);
 

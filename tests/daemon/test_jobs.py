@@ -185,6 +185,47 @@ def test_attention_ends_the_call_and_keeps_the_job_until_it_is_recovered(daemon,
     assert daemon.done(job).exists()
 
 
+def test_what_needed_attention_is_tried_again_in_its_order(daemon, main):
+    daemon.make_instance("other")
+    jobs = []
+    for instance in ("main", "main", "other", "main"):
+        with pytest.raises(Failure) as failed:
+            play = {"die": "one", "attention": True, "linger": 0.3}
+            configure(main, instance=instance, _detach=False, **play)
+        jobs.append(failed.value.data["job"])
+    daemon.kill()
+    (daemon.state / "recoveries").unlink()
+    (daemon.state / "mended").touch()
+    with daemon.start().client() as client:
+        # Those that wait their turn are as good as running: they keep their locks.
+        assert state_of(client, jobs[3]) in ("running", "recovering")
+        later = configure(client)
+        # A queued job names all that it waits for.
+        waits = client.call("job.show", job=later)["waiting_for"]
+        assert waits == [jobs[0], jobs[1], jobs[3]]
+        for job in jobs:
+            assert client.call("job.wait", job=job)["outcome"] == "interrupted"
+        assert client.call("job.wait", job=later)["outcome"] == "ok"
+    told = (daemon.state / "recoveries").read_text().splitlines()
+    of_main = [line for line in told if not line.startswith(jobs[2])]
+    assert of_main == [f"{job} {what}" for job in (jobs[0], jobs[1], jobs[3])
+                       for what in ("began", "ended")]
+    assert told.index(f"{jobs[2]} began") < told.index(f"{jobs[1]} began")  # others do not wait
+
+
+def test_what_still_needs_attention_keeps_no_later_job_from_its_turn(daemon, main):
+    jobs = []
+    for _ in range(2):
+        with pytest.raises(Failure) as failed:
+            configure(main, die="one", attention=True, _detach=False)
+        jobs.append(failed.value.data["job"])
+    with daemon.restart().client() as client:
+        for job in jobs:
+            assert client.call("job.wait", job=job)["outcome"] == "needs_attention"
+    assert (daemon.state / "recoveries").read_text().split()[-8:] == [
+        word for job in jobs for what in ("began", "ended") for word in (job, what)]
+
+
 def test_a_recovery_does_not_wait_for_a_running_job(main):
     job = configure(main, pause=1)
     with pytest.raises(Failure) as failed:
