@@ -44,7 +44,8 @@ struct journal;
 struct journal *journal_new(const char *path, struct json_object *first, struct error *err);
 /*
  * Reads what is there and writes the last record anew, synced, before it returns: what was read
- * back is believed only then (C2). A format from the future fails with needs_attention.
+ * back is believed only then (C2). A format from the future fails with needs_attention, an empty
+ * journal with not_found, one of which nothing checks with corrupt.
  */
 struct journal *journal_open(const char *path, struct error *err);
 void journal_free(struct journal *journal);

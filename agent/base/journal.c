@@ -101,12 +101,25 @@ static void parse_records(struct journal *journal, const char *bytes, size_t roo
     }
 }
 
-static bool check_format(struct journal *journal, struct error *err)
+static bool is_blank(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (bytes[i] != '\0')
+            return false;
+    return true;
+}
+
+/* Nothing has happened before the first record is durable; one that was there and checks no more
+ * says nothing of what has. */
+static bool check_format(struct journal *journal, const char *bytes, struct error *err)
 {
     struct json_object *first = json_object_array_get_idx(journal->records, 0);
 
-    if (first == NULL)
+    if (first == NULL && is_blank(bytes, journal->size))
         return error_set(err, ERROR_NOT_FOUND, "the journal '%s' holds no record", journal->path);
+    if (first == NULL)
+        return error_set(err, ERROR_CORRUPT, "the journal '%s' holds bytes, but no record of ours",
+                         journal->path);
     if (json_get_int(first, "format") > JOURNAL_FORMAT)
         return error_set(err, ERROR_NEEDS_ATTENTION,
                          "the journal '%s' was written by a newer dbguest (format %lld)",
@@ -123,7 +136,7 @@ static bool read_whole(struct journal *journal, struct error *err)
         return false;
     journal->size = size;
     parse_records(journal, bytes, size);
-    return check_format(journal, err);
+    return check_format(journal, bytes, err);
 }
 
 /* What fails makes the journal suspect. */

@@ -117,8 +117,40 @@ static void end_with_attention(struct job *job, struct json_object *error)
     jobs_ended(job, end);
 }
 
+static struct settling *settling_new(struct job *job)
+{
+    struct settling *settling = xcalloc(1, sizeof(*settling));
+
+    settling->job = job;
+    settling->site = &job->daemon->config->site;
+    memcpy(settling->id, job->id, sizeof(job->id));
+    settling->more = more_of(job);
+    job->pending++;
+    return settling;
+}
+
+static void give_up_on_pool(void *context)
+{
+    struct settling *settling = context;
+    autofree char *folder = store_open_folder(settling->site, settling->id);
+
+    if (!store_attention(folder, settling->record, &settling->err))
+        log_error("%s", settling->err.message);
+}
+
+static void give_up_on_done(void *context)
+{
+    struct settling *settling = context;
+
+    settling->job->settling = false;
+    end_with_attention(settling->job, settling->record);
+    settling_free(settling);
+}
+
+/* On the disk first, so that whoever looks later knows it, too. */
 static void give_up(struct job *job)
 {
+    struct settling *settling = settling_new(job);
     struct error err = { 0 };
 
     error_set(&err, ERROR_NEEDS_ATTENTION, "%s could not be recovered: its worker died %d times",
@@ -127,9 +159,10 @@ static void give_up(struct job *job)
         error_hint(&err, "see its log, then: dbguestctl instance recover %s", job->instance);
     else
         error_hint(&err, "see its log; it is tried again when dbguestd starts");
-    autoptr(json_object) error = error_to_json(&err);
+    settling->record = error_to_json(&err);
     error_clear(&err);
-    end_with_attention(job, error);
+    job->settling = true;
+    work_queue(job->daemon, give_up_on_pool, give_up_on_done, settling);
 }
 
 void settle_on_gone(void *context)
@@ -272,18 +305,6 @@ static void settle_on_done(void *context)
         settle_later(job, LOOK_AGAIN_S);
     job->settle_again = false;
     settling_free(settling);
-}
-
-static struct settling *settling_new(struct job *job)
-{
-    struct settling *settling = xcalloc(1, sizeof(*settling));
-
-    settling->job = job;
-    settling->site = &job->daemon->config->site;
-    memcpy(settling->id, job->id, sizeof(job->id));
-    settling->more = more_of(job);
-    job->pending++;
-    return settling;
 }
 
 void settle(struct job *job)

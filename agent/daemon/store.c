@@ -151,6 +151,29 @@ bool store_cancel(const char *folder, struct error *err)
     return write_into(folder, "cancel", "", err) && file_sync(folder, err);
 }
 
+bool store_attention(const char *folder, struct json_object *error, struct error *err)
+{
+    autofree char *path = xasprintf("%s/attention", folder);
+
+    return json_write_file(path, error, 0600, err);
+}
+
+/* What its journal's last record says, or what could not be written there; NULL: nothing. */
+static struct json_object *read_attention(const char *folder, struct json_object *records)
+{
+    size_t count = records != NULL ? json_object_array_length(records) : 0;
+    struct json_object *said =
+        count > 0 ? json_get(json_object_array_get_idx(records, count - 1), "attention") : NULL;
+    autofree char *path = xasprintf("%s/attention", folder);
+    struct error ignored = { 0 };
+
+    if (said != NULL)
+        return json_object_get(said);
+    said = file_exists(path) ? json_read_file(path, &ignored) : NULL;
+    error_clear(&ignored);
+    return said;
+}
+
 void store_forget_secrets(const struct site *site, const char *id)
 {
     autofree char *path = store_secrets_path(site, id);
@@ -201,20 +224,18 @@ enum verdict store_judge(const char *folder, struct json_object **record, struct
         json_add(*record, "ended_at", json_object_get(time));
         return VERDICT_ENDED;
     }
-    size_t count = records != NULL ? json_object_array_length(records) : 0;
-    struct json_object *attention =
-        count > 0 ? json_get(json_object_array_get_idx(records, count - 1), "attention") : NULL;
+    *record = read_attention(folder, records);
+    if (*record != NULL)
+        return VERDICT_ATTENTION;
     autofree char *pid = xasprintf("%s/pid", folder);
-    if (attention == NULL)
-        return file_exists(pid) || count > 0 ? VERDICT_UNFINISHED : VERDICT_UNBORN;
-    *record = json_object_get(attention);
-    return VERDICT_ATTENTION;
+    return file_exists(pid) || records != NULL ? VERDICT_UNFINISHED : VERDICT_UNBORN;
 }
 
 /* The rest told how it came about; the result says what came of it. */
 static void remove_traces(const char *folder)
 {
-    static const char *const traces[] = { "journal", "events", "started", "cancel", "pid", "lock" };
+    static const char *const traces[] = { "journal",   "events", "started", "cancel",
+                                          "attention", "pid",    "lock" };
 
     for (size_t i = 0; i < ARRAY_SIZE(traces); i++) {
         autofree char *path = xasprintf("%s/%s", folder, traces[i]);

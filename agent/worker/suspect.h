@@ -16,6 +16,14 @@ void suspect_note(struct task *task);
 void suspect_mark(struct task *task);
 bool suspect_is_marked(struct task *task);
 void suspect_clear(struct task *task);
+/*
+ * The journal could not be opened, for the reason in err: where nobody but a person can tell what
+ * was done the instance is closed, and err, which becomes that, is kept as `attention` in the job's
+ * folder, for the journal cannot take it. Returns false.
+ */
+bool suspect_unreadable(struct task *task, struct error *err);
+/* The journal can be read after all. */
+void suspect_readable(struct task *task);
 /* Writes down that a person is needed; err is that. */
 bool suspect_attention(struct task *task, struct error *err);
 

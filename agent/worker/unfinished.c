@@ -14,6 +14,14 @@
 #include "site.h"
 #include "state.h"
 
+/* One that needed attention is told its end, also when a person took its journal away. */
+static bool needs_attention(const char *folder)
+{
+    autofree char *path = xasprintf("%s/attention", folder);
+
+    return file_exists(path);
+}
+
 /* One that cannot be read (a newer dbguest's) counts: nobody knows that it has ended (C1). */
 static bool has_ended(const char *folder)
 {
@@ -23,7 +31,7 @@ static bool has_ended(const char *folder)
     bool unborn = records == NULL && (err.reason == ERROR_NOT_FOUND || !file_exists(path));
 
     error_clear(&err);
-    return unborn || journal_end(records) != NULL;
+    return (unborn && !needs_attention(folder)) || journal_end(records) != NULL;
 }
 
 static bool is_of(const char *folder, const char *instance, bool builders)

@@ -317,10 +317,9 @@ static bool recover_folder(struct work *work, const char *folder, struct error *
     work->task.journal = journal_open(path, err);
     if (work->task.journal == NULL && err->reason == ERROR_NOT_FOUND)
         return end_unbegun(work, path, err);
-    if (work->task.journal == NULL && json_get_bool(err->data, "suspect"))
-        suspect_mark(&work->task);
     if (work->task.journal == NULL)
-        return false;
+        return suspect_unreadable(&work->task, err);
+    suspect_readable(&work->task);
     if (journal_end(journal_records(work->task.journal)) != NULL)
         return true; /* repeats its outcome (C5) */
     if (suspect_is_marked(&work->task))

@@ -185,6 +185,20 @@ def test_attention_ends_the_call_and_keeps_the_job_until_it_is_recovered(daemon,
     assert daemon.done(job).exists()
 
 
+def test_a_recovery_that_keeps_dying_is_given_up_on_the_disk(daemon, main):
+    with pytest.raises(Failure) as failed:
+        configure(main, die="one", doomed=True, _detach=False)
+    job = failed.value.data["job"]
+    kept = json.loads((daemon.open(job) / "attention").read_text())
+    assert kept["reason"] == failed.value.reason == "needs_attention"
+    assert "died 3 times" in kept["message"] and "instance recover main" in kept["hint"]
+    daemon.kill()
+    (daemon.state / "mended").touch()
+    with daemon.start().client() as client:
+        assert client.call("job.wait", job=job)["outcome"] == "interrupted"
+    assert sorted(path.name for path in daemon.done(job).iterdir()) == ["request.json", "result"]
+
+
 def test_what_needed_attention_is_tried_again_in_its_order(daemon, main):
     daemon.make_instance("other")
     jobs = []

@@ -102,6 +102,71 @@ def test_c16_delete_that_is_undone_leaves_closed_what_was(ground):
     serves(ground, "1.0")
 
 
+def scribble(path):
+    kept = path.read_bytes()
+    path.write_bytes(b"nobody wrote this" + kept[17:])
+    return kept
+
+
+def test_c06_journal_without_a_byte_was_never_begun(ground):
+    job = submit(ground, ("before", "kill", '"format":'), "instance.restart")
+    assert ground.outcome(job) == "interrupted"
+    assert "nothing was done" in ground.job(job)["error"]["message"]
+    serves(ground, "1.0")
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_c01_journal_that_was_written_and_does_not_check_needs_a_person(ground, mended):
+    job = upgrade(ground, ("before", "stop", '{"begin":"safepoint"'))
+    kill_all(ground)
+    path = ground.state / "jobs/open" / job / "journal"
+    kept = scribble(path)
+    ground.up()
+    assert ground.outcome(job, 30) == "needs_attention"
+    said = ground.job(job)["error"]
+    assert str(path) in said["message"] and "instance recover main" in said["hint"]
+    assert json.loads((path.parent / "attention").read_text())["message"] == said["message"]
+    with pytest.raises(Refused) as refused:
+        ground.call("instance.recover", instance="main")
+    assert refused.value.reason == "needs_attention"
+    is_closed(ground)
+    # The way out: the journal is put right, or taken away when nothing is left half done.
+    path.write_bytes(kept) if mended else path.unlink()
+    ground.call("instance.recover", instance="main")
+    wait_for(lambda: ground.outcome(job) in ("rolled_back", "interrupted"), what="its end")
+    serves(ground, "1.0")
+
+
+def test_c16_journal_that_does_not_check_closes_what_it_was_about(ground):
+    job = submit(ground, ("after", "stop", '"format":'), "instance.restart")
+    ground.kill_daemon()
+    kill(ground.fired())
+    scribble(ground.state / "jobs/open" / job / "journal")
+    ground.up()
+    assert ground.outcome(job, 30) == "needs_attention"
+    assert main(ground)["closed"]
+
+
+def test_the_oldest_of_several_is_recovered_first(ground):
+    job = upgrade(ground, ("before", "stop", '{"begin":"safepoint"'))
+    kill_all(ground)
+    folder = ground.state / "jobs/open" / job
+    scribble(folder / "journal")
+    later = folder.with_name(f"{job}0")
+    shutil.copytree(folder, later)
+    first = folder.with_name("j9")  # as a name it comes after the others
+    shutil.copytree(folder, first)
+    for copy in (later, first):
+        text = (copy / "request.json").read_text()
+        (copy / "request.json").write_text(text.replace(f'"{job}"', f'"{copy.name}"'))
+    ground.up()
+    for name in (first.name, job, later.name):
+        assert ground.outcome(name, 30) == "needs_attention"
+    with pytest.raises(Refused) as refused:
+        ground.call("instance.recover", instance="main")
+    assert f"/{first.name}/journal" in str(refused.value)
+
+
 def test_c01_recover_opens_nothing_whose_journal_it_cannot_read(ground):
     job = upgrade(ground, ("before", "stop", '{"begin":"safepoint"'))
     kill_all(ground)
