@@ -432,6 +432,17 @@ const struct method methods[] = {
       .examples = EXAMPLES("version remove redis 7.0.14+deb12u1",
                            "version remove postgresql 15.18+deb12u1 --quiet") },
 
+    { .name = "version.prune",
+      .help = "Remove all versions that no generation, backup or job names.",
+      .flags = METHOD_CHANGE | METHOD_STEPS,
+      .role = ROLE_OPERATOR,
+      .locks = LOCK_X(LOCK_VERSION),
+      .params = PARAMS({ .name = "datastore", .type = PARAM_DATASTORE, .flags = PARAM_POSITIONAL }),
+      .result = FIELDS({ "versions", "array", "what is removed: datastore, version, size_bytes" },
+                       { "count", "integer", "of them" }, { "freed_bytes", "integer", NULL }),
+      .success = "removed {count} versions, {freed_bytes} freed",
+      .examples = EXAMPLES("version prune", "version prune postgresql") },
+
     /* --- database --- */
     { .name = "database.list",
       .help = "List the databases of an instance.",

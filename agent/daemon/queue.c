@@ -29,6 +29,23 @@ static bool is_exclusive(unsigned int locks, enum lock lock)
     return (locks & ((unsigned int)lock << LOCK_EXCLUSIVE_SHIFT)) != 0;
 }
 
+/* One version, what a source is going to give, or all there are. */
+static void add_version_locks(struct json_object *locks, bool exclusive, const char *datastore,
+                              const char *version, const char *source)
+{
+    autofree char *object = version != NULL ? xasprintf("version:%s/%s", datastore, version)
+                                            : xasprintf("version:%s/pull:%s", datastore, source);
+
+    if (version == NULL && source == NULL) {
+        add_lock(locks, "versions", exclusive);
+        return;
+    }
+    add_lock(locks, object, exclusive);
+    /* Whoever prunes waits until nobody is at any of them; a pull's is none of them yet. */
+    if (version != NULL)
+        add_lock(locks, "versions", false);
+}
+
 static void add_instance_locks(struct json_object *locks, unsigned int wanted, const char *name)
 {
     for (size_t i = 0; i < ARRAY_SIZE(instance_locks) && name != NULL; i++) {
@@ -54,12 +71,8 @@ struct json_object *queue_locks(const struct method *method, struct json_object 
     const char *backup = json_get_string(params, "backup");
 
     add_instance_locks(locks, wanted, json_get_string(params, "instance"));
-    if ((wanted & LOCK_VERSION) != 0 && datastore != NULL && (version != NULL || source != NULL)) {
-        autofree char *object = version != NULL
-                                    ? xasprintf("version:%s/%s", datastore, version)
-                                    : xasprintf("version:%s/pull:%s", datastore, source);
-        add_lock(locks, object, is_exclusive(wanted, LOCK_VERSION));
-    }
+    if ((wanted & LOCK_VERSION) != 0)
+        add_version_locks(locks, is_exclusive(wanted, LOCK_VERSION), datastore, version, source);
     if ((wanted & LOCK_BACKUP) != 0 && backup != NULL) {
         autofree char *object = xasprintf("backup:%s", backup);
         add_lock(locks, object, is_exclusive(wanted, LOCK_BACKUP));

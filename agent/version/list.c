@@ -158,6 +158,36 @@ bool version_list(const struct site *site, const char *datastore, struct json_ob
     return true;
 }
 
+static void add_unused(const struct site *site, struct json_object *row, const char *job,
+                       struct json_object *rows)
+{
+    const char *datastore = json_get_string(row, "datastore");
+    const char *version = json_get_string(row, "version");
+    struct error needed = { 0 };
+
+    if (version_check_unused(site, datastore, version, job, &needed)) {
+        autofree char *folder = xasprintf("%s/%s/%s", site->versions_dir, datastore, version);
+        struct json_object *unused = json_object_new_object();
+        json_add_string(unused, "datastore", datastore);
+        json_add_string(unused, "version", version);
+        json_add_int(unused, "size_bytes", (int64_t)file_tree_bytes(folder));
+        json_object_array_add(rows, unused);
+    }
+    error_clear(&needed);
+}
+
+bool version_list_unused(const struct site *site, const char *datastore, const char *job,
+                         struct json_object *rows, struct error *err)
+{
+    autoptr(json_object) all = json_object_new_array();
+
+    if (!version_list(site, datastore, all, err))
+        return false;
+    for (size_t i = 0; i < json_object_array_length(all); i++)
+        add_unused(site, json_object_array_get_idx(all, i), job, rows);
+    return true;
+}
+
 static void add_edge(struct task *task, const char *from, struct json_object *other,
                      struct json_object *edges)
 {

@@ -37,10 +37,10 @@ static char *read_link(const char *path)
     return length > 0 ? xstrndup(target, (size_t)length) : NULL;
 }
 
-/* "postgresql/15.18+deb12u1" of what generation number N of an instance links to; or NULL. */
-static char *version_of(const char *instance, long number)
+/* "postgresql/15.18+deb12u1" of what a generation links to; or NULL. */
+static char *version_of(const char *generations, const char *generation)
 {
-    autofree char *path = xasprintf("%s/generations/%ld/version", instance, number);
+    autofree char *path = xasprintf("%s/%s/version", generations, generation);
     autofree char *target = read_link(path);
     char *slash = target != NULL ? strrchr(target, '/') : NULL;
 
@@ -49,46 +49,21 @@ static char *version_of(const char *instance, long number)
     return slash != NULL ? xstrdup(slash) : NULL;
 }
 
-static long current_number(const char *instance)
-{
-    autofree char *path = xasprintf("%s/current", instance);
-    autofree char *target = read_link(path);
-    const char *slash = target != NULL ? strrchr(target, '/') : NULL;
-
-    return slash != NULL ? strtol(slash + 1, NULL, 10) : 0;
-}
-
 /*
- * What is current, and what was current before: the newest older generation with another version,
- * because new settings make a generation too. An instance that is being made has no current one
- * yet: all of its generations count.
+ * What a generation links to is needed: of those there are the current one, the one before it, and
+ * one that is being made; older ones go when a newer one has been proved.
  */
 static bool instance_uses(const char *instance, const char *wanted)
 {
-    long number = current_number(instance);
-    autofree char *current = version_of(instance, number);
-
-    if (current != NULL && strcmp(current, wanted) == 0)
-        return true;
-
     autofree char *folder = xasprintf("%s/generations", instance);
     autonames char **names = list(folder);
-    autofree char *before = NULL;
-    long newest = -1;
+
     for (char **name = names; *name != NULL; name++) {
-        long other = strtol(*name, NULL, 10);
-        autofree char *version = version_of(instance, other);
-        if (version == NULL || (current != NULL && strcmp(version, current) == 0))
-            continue;
-        if (current == NULL && strcmp(version, wanted) == 0)
+        autofree char *version = version_of(folder, *name);
+        if (version != NULL && strcmp(version, wanted) == 0)
             return true;
-        if (other < number && other > newest) {
-            newest = other;
-            free(before);
-            before = steal(version);
-        }
     }
-    return before != NULL && strcmp(before, wanted) == 0;
+    return false;
 }
 
 static bool backup_uses(const char *manifest_path, const char *datastore, const char *version)
@@ -136,9 +111,20 @@ char *version_used_by(const struct site *site, const char *datastore, const char
     return steal(users.bytes);
 }
 
+/* Not parsed: what is torn may still mean it. */
+static bool file_names_word(const char *folder, const char *job, const char *file, const char *word)
+{
+    struct error ignored = { 0 };
+    autofree char *path = xasprintf("%s/%s/%s", folder, job, file);
+    autofree char *text = file_exists(path) ? file_read(path, NULL, &ignored) : NULL;
+
+    error_clear(&ignored);
+    return text != NULL && strstr(text, word) != NULL;
+}
+
 /*
- * The id of an open job but job whose request has the version's name in it as a string; requests
- * are not parsed, because one that is torn may still mean it. NULL when there is none.
+ * The id of an open job but job whose request has the version's name in it as a string, or whose
+ * journal has: a job may have chosen it by itself. NULL when there is none.
  */
 static char *open_job(const struct site *site, const char *version, const char *job)
 {
@@ -146,15 +132,11 @@ static char *open_job(const struct site *site, const char *version, const char *
     autofree char *word = xasprintf("\"%s\"", version);
     autonames char **names = list(folder);
 
-    for (char **name = names; *name != NULL; name++) {
-        struct error ignored = { 0 };
-        autofree char *path = xasprintf("%s/%s/request.json", folder, *name);
-        autofree char *request = file_exists(path) ? file_read(path, NULL, &ignored) : NULL;
-        error_clear(&ignored);
-        if (request != NULL && (job == NULL || strcmp(*name, job) != 0) &&
-            strstr(request, word) != NULL)
+    for (char **name = names; *name != NULL; name++)
+        if ((job == NULL || strcmp(*name, job) != 0) &&
+            (file_names_word(folder, *name, "request.json", word) ||
+             file_names_word(folder, *name, "journal", word)))
             return xstrdup(*name);
-    }
     return NULL;
 }
 

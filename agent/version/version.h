@@ -101,8 +101,8 @@ bool version_show(struct task *task, const char *datastore, const char *version,
 
 /*
  * Fails with not_found when there is no such folder (one that lies about its version may go as
- * well), and with busy, saying who, while something needs it: an instance's current version or the
- * one that it had before, a backup, an open job but job (NULL: none excepted).
+ * well), and with busy, saying who, while something needs it: a generation of an instance (the
+ * current one, the one before), a backup, an open job but job (NULL: none excepted).
  */
 bool version_check_unused(const struct site *site, const char *datastore, const char *version,
                           const char *job, struct error *err);
@@ -112,6 +112,13 @@ bool version_check_unused(const struct site *site, const char *datastore, const 
  */
 bool version_remove(struct task *task, const char *datastore, const char *version,
                     uint64_t *freed_bytes, struct error *err);
+
+/*
+ * Adds rows {datastore, version, size_bytes} of all versions that version_check_unused passes.
+ * datastore may be NULL: all.
+ */
+bool version_list_unused(const struct site *site, const char *datastore, const char *job,
+                         struct json_object *rows, struct error *err);
 
 /*
  * Removes what killed jobs left: working folders of jobs that are not open any more but keep, and

@@ -25,6 +25,7 @@ static const struct command commands[] = {
     { .method = "version.show", .read = command_version_show },
     { .method = "version.pull", .operation = &pull_operation },
     { .method = "version.remove", .operation = &remove_operation },
+    { .method = "version.prune", .operation = &prune_operation },
     { .method = "database.list", .read = command_database_list },
     { .method = "database.show", .read = command_database_show },
     { .method = "database.create", .operation = &catalog_operation },

@@ -10,6 +10,7 @@
 #include "json.h"
 #include "operation.h"
 #include "state.h"
+#include "text.h"
 #include "version.h"
 
 /* The pull of this worker: its steps share what they found out. */
@@ -132,6 +133,76 @@ static const struct step remove_steps[] = {
 };
 
 const struct operation remove_operation = { .steps = remove_steps, .resolve = remove_version };
+
+/* What goes is decided once: a recovery removes and tells of the same. */
+static bool choose_unused(struct task *task, struct error *err)
+{
+    const char *datastore = json_get_string(task->params, "datastore");
+    autoptr(json_object) unused = json_object_new_array();
+
+    if (!version_list_unused(task->site, datastore, task->job, unused, err))
+        return false;
+    task_what(task, "%zu of them", json_object_array_length(unused));
+    return task_keep_fact(task, "unused", steal(unused), err);
+}
+
+/* Adds it to what has gone; one that somebody has begun to need since it was chosen stays. */
+static bool prune_one(struct task *task, struct json_object *unused, struct json_object *gone,
+                      struct error *err)
+{
+    const char *datastore = json_get_string(unused, "datastore");
+    const char *version = json_get_string(unused, "version");
+    uint64_t freed_bytes = 0;
+
+    if (!version_remove(task, datastore, version, &freed_bytes, err)) {
+        bool needed = err->reason == ERROR_BUSY;
+        if (needed)
+            error_clear(err);
+        return needed;
+    }
+    json_object_array_add(gone, json_object_get(unused));
+    return true;
+}
+
+static int64_t tell_gone(struct task *task, struct json_object *gone)
+{
+    autotext struct text names = { 0 };
+    int64_t freed_bytes = 0;
+
+    for (size_t i = 0; i < json_object_array_length(gone); i++) {
+        struct json_object *one = json_object_array_get_idx(gone, i);
+        freed_bytes += json_get_int(one, "size_bytes");
+        text_printf(&names, "%s%s %s", i > 0 ? ", " : "", json_get_string(one, "datastore"),
+                    json_get_string(one, "version"));
+    }
+    task_what(task, "%s", names.length > 0 ? names.bytes : "nothing to remove");
+    return freed_bytes;
+}
+
+static bool prune(struct task *task, struct error *err)
+{
+    struct json_object *unused = task_fact(task, "unused");
+    autoptr(json_object) gone = json_object_new_array();
+
+    if (unused == NULL)
+        return error_set(err, ERROR_INTERRUPTED, "it ended before anything was removed");
+    for (size_t i = 0; i < json_object_array_length(unused); i++)
+        if (!task_goes_on(task, err) ||
+            !prune_one(task, json_object_array_get_idx(unused, i), gone, err))
+            return false;
+    json_add_int(task->state->result, "freed_bytes", tell_gone(task, gone));
+    json_add_int(task->state->result, "count", (int64_t)json_object_array_length(gone));
+    json_add(task->state->result, "versions", steal(gone));
+    return true;
+}
+
+static const struct step prune_steps[] = {
+    { "choose", choose_unused, NULL },
+    { "remove", prune, NULL },
+    { 0 },
+};
+
+const struct operation prune_operation = { .steps = prune_steps, .resolve = prune };
 
 bool command_version_list(struct task *task, struct json_object *result, struct error *err)
 {

@@ -176,8 +176,7 @@ class Ground:
             self._tree(version)
         self.up()
         for version in ("1.0", "1.1", "2.0"):
-            self.versions[version] = self.call("version.pull", datastore="fake",
-                                               source=f"dir:{self.top}/trees/{version}")["version"]
+            self.pull(version)
         self.call("instance.create", instance="main", datastore="fake", version=self.versions["1.0"],
                   port=self.port, settings={"max_clients": 20}, databases=[{"name": "shop"}],
                   users=[{"name": APP[0], "password": APP[1], "databases": ["shop"]},
@@ -212,6 +211,12 @@ class Ground:
         (tree / "usr/share/fake").mkdir(parents=True)
         shutil.copy(self.build / "tests/fake/fake-engine", tree / "usr/bin/fake-engine")
         (tree / "usr/share/fake/version").write_text(version + "\n")
+
+    def pull(self, version):
+        result = self.call("version.pull", datastore="fake",
+                           source=f"dir:{self.top}/trees/{version}")
+        self.versions[version] = result["version"]
+        return result["version"]
 
     def _keep(self, place):
         place.mkdir()

@@ -99,6 +99,7 @@ OPERATIONS = [
     Operation("version.remove", "version.remove",
               lambda ground: {"datastore": "fake", "version": ground.versions["2.0"]},
               touches_versions=True),
+    Operation("version.prune", "version.prune", lambda ground: {}, touches_versions=True),
 ]
 
 # What a recovery does is a matter of where the worker died: back, and forward.

@@ -165,31 +165,18 @@ static void test_unused_version_goes_as_a_whole(void **state)
     assert_int_equal(world->err.reason, ERROR_NOT_FOUND);
 }
 
-static void test_current_version_and_the_one_before_stay(void **state)
+static void test_what_a_generation_names_stays(void **state)
 {
     struct world *world = *state;
 
     make_version(world, "6.0");
-    make_generation(world, "main", 1, "6.0");
     make_generation(world, "main", 2, "7.0.9+deb12u1");
     make_generation(world, "main", 3, "7.0.15+deb12u7");
-    make_generation(world, "main", 4, "7.0.15+deb12u7"); /* new settings only */
-    make_link(world, "instances/main/current", "generations/4");
+    make_link(world, "instances/main/current", "generations/3");
 
     assert_int_equal(remove_reason(world, "7.0.15+deb12u7"), ERROR_BUSY);
     assert_int_equal(remove_reason(world, "7.0.9+deb12u1"), ERROR_BUSY);
     assert_int_equal(remove_reason(world, "6.0"), ERROR_NONE);
-}
-
-static void test_version_of_an_upgrade_that_was_undone_may_go(void **state)
-{
-    struct world *world = *state;
-
-    make_generation(world, "main", 1, "7.0.9+deb12u1");
-    make_generation(world, "main", 2, "7.0.15+deb12u7");
-    make_link(world, "instances/main/current", "generations/1");
-
-    assert_int_equal(remove_reason(world, "7.0.15+deb12u7"), ERROR_NONE);
 }
 
 static void test_instance_that_is_being_made_needs_its_version(void **state)
@@ -227,6 +214,34 @@ static void test_version_that_an_open_job_names_stays(void **state)
     assert_int_equal(remove_reason(world, "7.0.15+deb12u7"), ERROR_NONE);
 }
 
+static void test_version_that_an_open_job_has_chosen_itself_stays(void **state)
+{
+    struct world *world = *state;
+
+    make_file(world, "jobs/open/j8/journal", "0 0 {\"facts\":{\"version\":\"7.0.9+deb12u1\"}}\n");
+    assert_int_equal(remove_reason(world, "7.0.9+deb12u1"), ERROR_BUSY);
+}
+
+static void test_unused_are_those_that_nothing_names(void **state)
+{
+    struct world *world = *state;
+    struct error err = { 0 };
+    autoptr(json_object) rows = json_object_new_array();
+
+    make_version(world, "6.0");
+    make_generation(world, "main", 1, "7.0.15+deb12u7");
+    make_file(world, "backups/main-20261121-034102/manifest.json",
+              "{\"datastore\":\"redis\",\"version\":\"6.0\"}");
+    make_file(world, "versions/redis/9.9/manifest.json", "no JSON");
+    make_file(world, "versions/redis/9.9/tree/x", "");
+    assert_true(version_list_unused(&world->site, NULL, "j7", rows, &err));
+    assert_int_equal(json_object_array_length(rows), 2);
+    assert_string_equal(json_get_string(json_object_array_get_idx(rows, 0), "version"),
+                        "7.0.9+deb12u1");
+    assert_true(json_get_int(json_object_array_get_idx(rows, 0), "size_bytes") > 0);
+    assert_string_equal(json_get_string(json_object_array_get_idx(rows, 1), "version"), "9.9");
+}
+
 static void test_sweep_takes_what_killed_jobs_left_and_no_more(void **state)
 {
     struct world *world = *state;
@@ -260,11 +275,12 @@ int main(void)
         WORLD_TEST(test_version_that_lies_can_be_removed),
         WORLD_TEST(test_name_leads_nowhere_else),
         WORLD_TEST(test_unused_version_goes_as_a_whole),
-        WORLD_TEST(test_current_version_and_the_one_before_stay),
-        WORLD_TEST(test_version_of_an_upgrade_that_was_undone_may_go),
+        WORLD_TEST(test_what_a_generation_names_stays),
         WORLD_TEST(test_instance_that_is_being_made_needs_its_version),
         WORLD_TEST(test_version_of_a_backup_stays),
         WORLD_TEST(test_version_that_an_open_job_names_stays),
+        WORLD_TEST(test_version_that_an_open_job_has_chosen_itself_stays),
+        WORLD_TEST(test_unused_are_those_that_nothing_names),
         WORLD_TEST(test_sweep_takes_what_killed_jobs_left_and_no_more),
     };
 
