@@ -195,6 +195,7 @@ static const struct field job_fields[] = {
     { "position", "integer", "place in the queue" },
     { "waiting_for", "array", NULL },
     { "steps", "array", "{step, started, took_s, what, undone}" },
+    { "about", "object", "{from_version, version, expected_outage_s}, while it runs" },
     { "asked_at", "string", NULL },
     { "asked_by", "string", NULL },
     { "recovered_at", "string", NULL },

@@ -14,8 +14,8 @@
 #include "units.h"
 
 #define BAR_WIDTH 20
-#define NAME_WIDTH 10
-#define QUIET_S 1.0 /* a job that ends sooner shows no bar */
+#define NAME_WIDTH 12 /* "undo prepare" */
+#define QUIET_S 1.0   /* a job that ends sooner shows no bar */
 #define TELL_EVERY_S 30.0
 #define RATE_AFTER_S 0.3
 
@@ -54,14 +54,42 @@ bool progress_shows_steps(const struct progress *progress)
     return progress->kind == PROGRESS_PLAIN && progress->steps > 1;
 }
 
+/* "j184 instance.upgrade main: postgresql 15.18 -> 15.20, outage 0.2 s expected", or the words that
+ * were typed where the job does not say what it is about. */
+static void add_title(const struct progress *progress, struct text *out)
+{
+    struct json_object *about = json_get(progress->last, "about");
+    const char *datastore = json_get_string(about, "datastore");
+    const char *from = json_get_string(about, "from_version");
+    const char *version = json_get_string(about, "version");
+
+    text_printf(out, "%s ", progress->job);
+    if (from == NULL || version == NULL) {
+        text_add(out, progress->title);
+        return;
+    }
+    /* Method and object; the words after them are said better by what follows. */
+    size_t method = strcspn(progress->title, " ");
+    const char *object = progress->title + method + strspn(progress->title + method, " ");
+    text_printf(out, "%.*s %.*s", (int)method, progress->title, (int)strcspn(object, " "), object);
+    text_printf(out, ": %s%s%s -> %s", datastore != NULL ? datastore : "",
+                datastore != NULL ? " " : "", from, version);
+    if (json_get(about, "expected_outage_s") != NULL) {
+        autofree char *outage = units_duration(json_get_double(about, "expected_outage_s"));
+        text_printf(out, ", outage %s expected", outage);
+    }
+}
+
 static void print_title(struct progress *progress)
 {
-    autofree char *safe = screen_safe(progress->title);
+    autotext struct text title = { 0 };
 
     if (progress->titled || progress->job[0] == '\0' || !progress_shows_steps(progress))
         return;
+    add_title(progress, &title);
+    autofree char *safe = screen_safe(title.bytes);
     progress_clear(progress);
-    (void)fprintf(stderr, "%s %s\n", progress->job, safe);
+    (void)fprintf(stderr, "%s\n", safe);
     progress->titled = true;
 }
 
@@ -124,10 +152,18 @@ static void add_line(const struct progress *progress, bool bar, struct text *out
 static void draw(struct progress *progress)
 {
     autotext struct text line = { 0 };
+    autotext struct text narrow = { 0 };
+    size_t room = screen_columns(STDERR_FILENO) - 1;
 
+    /* What the job is about may be known only after the first step: the title waits for that. */
+    if (progress_shows_steps(progress) && !progress->titled && progress->job[0] != '\0') {
+        autofree char *safe = screen_safe(progress->title);
+        text_printf(&line, "%s %s:", progress->job, safe);
+    }
     add_line(progress, true, &line);
-    autofree char *cut = screen_cut(line.bytes, screen_columns(STDERR_FILENO) - 1);
-    print_title(progress);
+    add_line(progress, false, &narrow);
+    bool fits = screen_width(line.bytes) <= room;
+    autofree char *cut = screen_cut(fits ? line.bytes : narrow.bytes, room);
     (void)fprintf(stderr, "\r%s\033[K", cut);
     (void)fflush(stderr);
     progress->drawn = true;
@@ -243,7 +279,8 @@ void progress_steps(struct progress *progress, struct json_object *steps)
         struct json_object *step = json_object_array_get_idx(steps, i);
         autofree char *name = steps_name(step);
         autofree char *took = steps_took(step);
-        autofree char *what = steps_what(step);
+        /* Why is said by the error, at the end. */
+        autofree char *what = json_get_bool(step, "failed") ? xstrdup("failed") : steps_what(step);
         bool ended = json_get(step, "took_s") != NULL || json_get_string(step, "what") != NULL;
 
         if (!ended)

@@ -81,6 +81,12 @@ static void take_progress(struct follower *follower, struct json_object *progres
     job_tell(follower->job, NULL, true);
 }
 
+static void take_about(struct run *run, struct json_object *about)
+{
+    json_object_put(run->about);
+    run->about = json_object_get(about);
+}
+
 static void take_line(struct follower *follower, const char *line, size_t length)
 {
     struct error err = { 0 };
@@ -88,7 +94,9 @@ static void take_line(struct follower *follower, const char *line, size_t length
     const char *state = json_get_string(event, "state");
 
     error_clear(&err);
-    if (json_get(event, "progress") != NULL)
+    if (json_get(event, "about") != NULL)
+        take_about(follower->job->run, json_get(event, "about"));
+    else if (json_get(event, "progress") != NULL)
         take_progress(follower, json_get(event, "progress"));
     else if (state != NULL && strcmp(state, "begin") == 0)
         take_begin(follower, event);

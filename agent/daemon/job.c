@@ -92,6 +92,7 @@ static void run_free(struct run *run)
     free(run->made_password);
     json_object_put(run->params);
     json_object_put(run->steps);
+    json_object_put(run->about);
     json_object_put(run->waiting_for);
     free(run->program);
     free(run->folder);
@@ -267,6 +268,8 @@ static struct json_object *progress_of(const struct job *job, const struct reque
         json_add(params, "waiting_for", json_copy(run->waiting_for));
         return params;
     }
+    if (run->about != NULL)
+        json_add(params, "about", json_object_get(run->about));
     json_add_string(params, "step", run->step);
     json_add_int(params, "step_number", run->number);
     json_add_int(params, "step_count", run->count);

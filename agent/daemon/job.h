@@ -70,6 +70,7 @@ struct run {
     struct watch *watch;       /* of the worker's process */
     struct follower *follower; /* of its events */
     struct json_object *steps; /* rows of finished steps */
+    struct json_object *about; /* versions and expected outage, once they are known */
     char *step;                /* the present one */
     int64_t number, count;     /* n of m */
     int64_t done_bytes, total_bytes;

@@ -140,6 +140,8 @@ struct json_object *rows_of(const struct job *job, struct json_object *end)
 
     if (job->run != NULL && job->state == JOB_QUEUED)
         add_queue(row, job->run);
+    if (job->run != NULL && job->run->about != NULL)
+        json_add(row, "about", json_object_get(job->run->about));
     if (steps == NULL && job->run != NULL)
         steps = job->run->steps;
     if (recovered_at == NULL && job->run != NULL)

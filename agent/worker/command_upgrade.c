@@ -77,13 +77,22 @@ static bool set_engines(struct task *task, struct error *err)
 
 /* --- check --- */
 
+/* From what to what, and how long it is expected to be away. */
+static struct json_object *edge_of(struct json_object *check)
+{
+    struct json_object *edge = json_object_new_object();
+
+    json_add_string(edge, "datastore", old_engine->datastore);
+    json_add_string(edge, "from_version", old_engine->version);
+    json_add_string(edge, "version", json_get_string(check, "version"));
+    json_add(edge, "expected_outage_s", json_copy(json_get(check, "expected_outage_s")));
+    return edge;
+}
+
 static bool keep_check(struct task *task, struct json_object *check, struct error *err)
 {
-    struct json_object *facts = json_object_new_object();
+    struct json_object *facts = edge_of(check);
 
-    json_add_string(facts, "from_version", old_engine->version);
-    json_add_string(facts, "version", json_get_string(check, "version"));
-    json_add(facts, "expected_outage_s", json_copy(json_get(check, "expected_outage_s")));
     json_add_int(facts, "from", old_engine->number);
     json_add_int(facts, "to", old_engine->number + 1);
     return task_keep_facts(task, facts, err);
@@ -119,6 +128,7 @@ static bool check(struct task *task, struct error *err)
     if (!upgrade_check(task, json_get_string(task->params, "version"), result, err))
         return false;
     count_findings(task, json_get(result, "findings"));
+    task_about(task, edge_of(result));
     return upgrade_check_blockers(task, result, err) && keep_check(task, result, err);
 }
 

@@ -47,6 +47,11 @@ const char *task_fact_text(struct task *task, const char *name);
 
 /* A line for the daemon, durable or not: what cannot be written is left out (C4). Takes it over. */
 void task_tell(struct task *task, struct json_object *event);
+/*
+ * What the job is about, once that is known, for those who wait: {datastore,
+ * from_version, version, expected_outage_s}. Takes it over.
+ */
+void task_about(struct task *task, struct json_object *about);
 /* The present step begins, and has ended; undo tells which way. */
 void task_step_begin(struct task *task, const char *name, size_t number, size_t count, bool undo);
 void task_step_end(struct task *task, bool good, bool undo, double took_s, const char *started);

@@ -165,6 +165,14 @@ void task_what(struct task *task, const char *format, ...)
     va_end(arguments);
 }
 
+void task_about(struct task *task, struct json_object *about)
+{
+    struct json_object *event = json_object_new_object();
+
+    json_add(event, "about", about);
+    task_tell(task, event);
+}
+
 bool task_goes_on(struct task *task, struct error *err)
 {
     struct task_state *state = task->state;

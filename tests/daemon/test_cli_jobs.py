@@ -8,10 +8,14 @@ from cli_samples import JOB, MIB, STEPS
 from cli_stub import Answer, Hangup, Stub, Terminal, run, screen
 
 
+ABOUT = {"datastore": "postgresql", "from_version": "15.18+deb12u1", "version": "15.20+deb12u1",
+         "expected_outage_s": 0.2}
+
+
 def upgrade(params, note):
     for number, step in enumerate(["check", "settle", "stop", "prove"], 1):
         note(job="j184", state="running", step=step, step_number=number, step_count=11,
-             done_bytes=141 * MIB, total_bytes=214 * MIB)
+             about=ABOUT if number > 1 else None, done_bytes=141 * MIB, total_bytes=214 * MIB)
         time.sleep(0.25)
     return {"job": "j184", "instance": "main", "version": "15.20+deb12u1", "outage_s": 0.19,
             "expected_outage_s": 0.2}
@@ -25,13 +29,23 @@ def test_upgrade_on_a_terminal_leaves_a_line_a_step(path):
     assert "settle  [#############-------]  65 %  141 of 214 MiB" in terminal.raw
     lines = terminal.text.splitlines()
     assert lines[:4] == [
-        "j184 instance.upgrade main 15.20+deb12u1",
-        "  check       0.41 s  0 blockers, 0 warnings, 1 note",
-        "  settle      1.62 s  206 MiB written, 8 MiB left for the stop",
-        "  stop        0.07 s"]
+        "j184 instance.upgrade main: postgresql 15.18+deb12u1 -> 15.20+deb12u1, outage 0.2 s "
+        "expected",
+        "  check         0.41 s  0 blockers, 0 warnings, 1 note",
+        "  settle        1.62 s  206 MiB written, 8 MiB left for the stop",
+        "  stop          0.07 s"]
     assert re.fullmatch(r"main runs 15.20\+deb12u1, proved; outage 0.19 s \(0.2 s expected\), "
                         r"[\d.]+ s in all", lines[4])
     assert lines[5] == "what was compared: dbguestctl job report j184"
+
+
+def test_bar_leaves_where_it_is_narrow(path):
+    with Stub(path, instance__upgrade=upgrade, job__show=JOB):
+        terminal = Terminal(path, "instance", "upgrade", "main", "15.20+deb12u1", columns=50)
+        terminal.end()
+    moving = re.findall(r"\r([^\r\n]*?)\033\[K", terminal.raw)
+    assert max(map(len, moving)) < 50
+    assert "  2/11 settle  65 %  141 of 214 MiB" in moving
 
 
 def test_upgrade_in_a_pipe_tells_steps_on_standard_error(path):
@@ -39,7 +53,7 @@ def test_upgrade_in_a_pipe_tells_steps_on_standard_error(path):
         done = run(path, "instance", "upgrade", "main", "15.20+deb12u1")
         quiet = run(path, "instance", "upgrade", "main", "15.20+deb12u1", "--quiet")
         as_json = run(path, "instance", "upgrade", "main", "1", "--progress", "json")
-    assert done.stderr.splitlines()[1] == "  check       0.41 s  0 blockers, 0 warnings, 1 note"
+    assert done.stderr.splitlines()[1] == "  check         0.41 s  0 blockers, 0 warnings, 1 note"
     assert "\033" not in done.stderr and done.stdout.startswith("main runs 15.20+deb12u1, proved")
     assert quiet.stderr == "" and quiet.stdout == ""
     assert json.loads(as_json.stderr.splitlines()[0])["step"] == "check"
@@ -109,8 +123,8 @@ def test_rolled_back_upgrade_says_cause_and_engine(path):
         code, text = screen(path, "instance", "upgrade", "main", "15.20")
     assert code == 12
     assert text.splitlines()[4:] == [
-        "  start       0.31 s  failed",
-        "  undo stop   0.06 s  15.18 runs",
+        "  start         0.31 s  failed",
+        "  undo stop     0.06 s  15.18 runs",
         "error: 'main' runs 15.18 as before: 15.20 did not start [rolled_back]",
         "  cause: start: the engine ended with status 1 [engine]",
         " engine: FATAL:  Cannot allocate memory",

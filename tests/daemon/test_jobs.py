@@ -58,6 +58,17 @@ def test_a_change_answers_with_its_result_and_tells_its_progress(main):
     assert [note["step_number"] for note in notes if "finished" in note] == [1, 2]
 
 
+def test_what_a_job_is_about_is_told_while_it_runs(main):
+    about = {"from_version": "1", "version": "2", "expected_outage_s": 0.2}
+    settings = {"pause": 0.5, "about": json.dumps(about)}
+    main.send("instance.configure", {"instance": "main", "settings": settings})
+    job = main.note("job.progress")["job"]
+    wait_for(lambda: main.call("job.show", job=job).get("about") == about)
+    main.call("job.wait", job=job)
+    notes = [params for method, params in main.notes if method == "job.progress"]
+    assert about in [note.get("about") for note in notes]
+
+
 def test_a_failed_change_answers_with_its_error_and_job(main):
     with pytest.raises(Failure) as failed:
         main.call("instance.configure", instance="main", settings={"fail": "engine"})
