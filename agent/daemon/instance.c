@@ -88,12 +88,25 @@ static bool is_wanted(const struct instance *instance)
     return instance->look.wanted != NULL && strcmp(instance->look.wanted, "running") == 0;
 }
 
+/* A job that stops and starts the engine, and closes it meanwhile, changes nothing before it ends.
+ */
+static const char *status_in_hands(const struct instance *instance)
+{
+    if (instance->status != NULL)
+        return instance->status;
+    if (instance->look.closed)
+        return "ERROR";
+    return is_wanted(instance) ? "ACTIVE" : "SHUTDOWN";
+}
+
 const char *instance_status(const struct instance *instance)
 {
     const char *job = jobs_status_of(instance->daemon, instance->look.name);
 
     if (job != NULL)
         return job;
+    if (jobs_hold_service(instance->daemon, instance->look.name))
+        return status_in_hands(instance);
     if (instance->look.closed)
         return "ERROR";
     if (instance->look.lives)

@@ -24,7 +24,7 @@ const char *instances_nearest(const struct daemon *daemon, const char *name);
 
 const char *instance_name(const struct instance *instance);
 const char *instance_datastore(const struct instance *instance);
-/* "ACTIVE": of disk and process, overlaid by what a running job makes of it. */
+/* "ACTIVE": of disk and process, or what the job that holds it makes of it. */
 const char *instance_status(const struct instance *instance);
 
 /* Looks at one again, on disk; starts its engine when it should run and nobody is at it. */

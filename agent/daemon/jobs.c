@@ -75,14 +75,30 @@ static bool runs(const struct job *job)
     return job->state == JOB_RUNNING || job->state == JOB_RECOVERING;
 }
 
+/* instance.recover has no locks in the table: it takes those of the jobs that it may finish. */
+static bool wants_service(const struct job *job)
+{
+    return job->method == NULL || job->method->locks == 0 ||
+           (job->method->locks & LOCK_X(LOCK_SERVICE)) == LOCK_X(LOCK_SERVICE);
+}
+
 bool jobs_at_service(const struct daemon *daemon, const char *instance)
 {
     for (size_t i = 0; i < jobs_count(daemon); i++) {
         const struct job *job = jobs_at(daemon, i);
 
-        if (job->state != JOB_ENDED && job_is_of(job, instance) &&
-            (job->method == NULL || job->method->locks == 0 ||
-             (job->method->locks & LOCK_X(LOCK_SERVICE)) == LOCK_X(LOCK_SERVICE)))
+        if (job->state != JOB_ENDED && job_is_of(job, instance) && wants_service(job))
+            return true;
+    }
+    return false;
+}
+
+bool jobs_hold_service(const struct daemon *daemon, const char *instance)
+{
+    for (size_t i = 0; i < jobs_count(daemon); i++) {
+        const struct job *job = jobs_at(daemon, i);
+
+        if (runs(job) && job_is_of(job, instance) && wants_service(job))
             return true;
     }
     return false;

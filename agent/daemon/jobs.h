@@ -34,8 +34,10 @@ struct job *jobs_of_key(const struct daemon *daemon, uid_t uid, const char *key)
 struct job *jobs_newest_of(const struct daemon *daemon, const char *instance);
 /* The datastore of an instance that an open job is making; NULL when none does. */
 const char *jobs_makes_instance(const struct daemon *daemon, const char *instance);
-/* Whether an open job holds the service of an instance, so that its engine is in its hands. */
+/* Whether an open job holds the service of an instance for itself, or waits for it. */
 bool jobs_at_service(const struct daemon *daemon, const char *instance);
+/* Whether one holds it: its engine and whether it is closed are in that job's hands. */
+bool jobs_hold_service(const struct daemon *daemon, const char *instance);
 /* What a running job makes of an instance's status: "UPGRADE", or NULL. */
 const char *jobs_status_of(const struct daemon *daemon, const char *instance);
 

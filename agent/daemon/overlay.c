@@ -11,6 +11,9 @@
 #include "process.h"
 #include "request.h"
 
+#define RESTART_STATUS "RESTART_REQUIRED"
+#define RESTART_REASON "restart_required"
+
 static bool is_method(const struct request *request, const char *name)
 {
     return strcmp(request->method->name, name) == 0;
@@ -31,15 +34,48 @@ static void add_last_job(struct daemon *daemon, const char *name, struct json_ob
     json_add_double(last, "age_s", process_time_s() - job->asked_at);
 }
 
+/* What waits for a restart waits for it still; all else is what the job has brought about. */
+static void keep_attention(struct json_object *row)
+{
+    struct json_object *attention = json_get(row, "attention");
+    size_t count =
+        json_object_is_type(attention, json_type_array) ? json_object_array_length(attention) : 0;
+    struct json_object *kept = json_object_new_array();
+
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *item = json_object_array_get_idx(attention, i);
+        const char *reason = json_get_string(item, "reason");
+
+        if (reason != NULL && strcmp(reason, RESTART_REASON) == 0)
+            json_object_array_add(kept, json_object_get(item));
+    }
+    json_add(row, "attention", kept);
+}
+
+/* A worker sees an engine that is closed, or gone; the job that holds it knows why. */
+static void overlay_status(struct daemon *daemon, const char *name, struct json_object *row)
+{
+    const struct instance *instance = instances_find(daemon, name);
+    const char *status = jobs_status_of(daemon, name);
+    const char *seen = json_get_string(row, "status");
+
+    if (jobs_hold_service(daemon, name)) {
+        keep_attention(row);
+        if (status == NULL && instance != NULL &&
+            (seen == NULL || strcmp(seen, RESTART_STATUS) != 0))
+            status = instance_status(instance);
+    }
+    if (status != NULL)
+        json_add_string(row, "status", status);
+}
+
 static void overlay_row(struct daemon *daemon, struct json_object *row)
 {
     const char *name = json_get_string(row, "instance");
-    const char *status = name != NULL ? jobs_status_of(daemon, name) : NULL;
 
     if (name == NULL)
         return;
-    if (status != NULL)
-        json_add_string(row, "status", status);
+    overlay_status(daemon, name, row);
     add_last_job(daemon, name, row);
 }
 

@@ -157,6 +157,16 @@ def test_c07_living_worker_is_joined(ground):
     serves(ground, "1.1")
 
 
+def test_an_instance_in_the_hands_of_an_upgrade_says_so(ground):
+    job = upgrade(ground, ("before", "stop", '{"begin":"use"'))
+    rows = ground.call("instance.list")["instances"]
+    for row in ground.call("instance.show", instance="main"), *rows:
+        assert row["status"] == "UPGRADE" and not row["attention"]
+    os.kill(ground.fired(), signal.SIGCONT)
+    assert ground.outcome(job) == "ok"
+    assert ground.call("instance.show", instance="main")["status"] == "ACTIVE"
+
+
 def test_c08_sigterm_stops_where_it_is(ground):
     ground.watch_records()
     job = upgrade(ground, ("after", "stop", '{"begin":"use"'))
