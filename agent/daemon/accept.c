@@ -243,7 +243,9 @@ static void write_on_done(void *context)
     writing_free(writing);
 }
 
-static bool blame_busy(const struct job *job, struct json_object *waiting_for, struct error *err)
+/* waits: whether it would have, had it been allowed to. */
+static bool blame_busy(const struct job *job, struct json_object *waiting_for, bool waits,
+                       struct error *err)
 {
     const char *id = json_object_array_length(waiting_for) > 0
                          ? json_object_get_string(json_object_array_get_idx(waiting_for, 0))
@@ -257,6 +259,8 @@ static bool blame_busy(const struct job *job, struct json_object *waiting_for, s
         error_set(err, ERROR_BUSY, "%lld jobs are running already",
                   (long long)job->daemon->config->jobs_running);
     error_add(err, "waiting_for", json_object_get(waiting_for));
+    if (!waits && holder != NULL)
+        return error_hint(err, "dbguestctl job wait %s", id);
     return error_hint(err, "without --no-queue it waits its turn");
 }
 
@@ -300,7 +304,7 @@ static void make_job(struct accepting *accepting)
 
     /* A recovery never waits: while somebody is at the instance there is nothing to recover. */
     if (waits && (!accepting->queue || recovery)) {
-        blame_busy(job, waiting_for, &err);
+        blame_busy(job, waiting_for, !recovery, &err);
         jobs_give_back(request->daemon, number, reserve);
         job_free(job);
         fail(accepting, &err);

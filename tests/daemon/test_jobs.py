@@ -256,6 +256,7 @@ def test_a_recovery_does_not_wait_for_a_running_job(main):
     with pytest.raises(Failure) as failed:
         main.call("instance.recover", instance="main")
     assert failed.value.reason == "busy" and failed.value.data["waiting_for"] == [job]
+    assert failed.value.data["hint"] == f"dbguestctl job wait {job}"
 
 
 def test_conflicting_jobs_wait_their_turn_in_order(main):
