@@ -21,6 +21,8 @@ struct text {
 void text_add(struct text *text, const char *string);
 void text_add_bytes(struct text *text, const void *bytes, size_t length);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Adds UTF-8, with spaces behind it up to so many characters. */
+void text_pad(struct text *text, const char *string, size_t characters);
 void text_done(struct text *text);
 #define autotext __attribute__((cleanup(text_done)))
 

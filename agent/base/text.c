@@ -53,6 +53,17 @@ void text_printf(struct text *text, const char *format, ...)
     text_add(text, string);
 }
 
+void text_pad(struct text *text, const char *string, size_t characters)
+{
+    size_t count = 0;
+
+    text_add(text, string);
+    for (; *string != '\0'; string++)
+        count += ((unsigned char)*string & 0xc0) != 0x80;
+    for (; count < characters; count++)
+        text_add(text, " ");
+}
+
 void text_done(struct text *text)
 {
     free(text->bytes);

@@ -10,6 +10,7 @@
 #include "process.h"
 #include "state.h"
 #include "text.h"
+#include "units.h"
 #include "version.h"
 
 /* What of a digest people compare: "sha256:9c41d0e7". */
@@ -18,8 +19,13 @@
 static void add_row(struct text *text, const char *what, const char *before, const char *after,
                     const char *found)
 {
-    text_printf(text, "  %-10s  %-17s  %-17s  %s\n", what, before == NULL ? "-" : before,
-                after == NULL ? "-" : after, found);
+    text_add(text, "  ");
+    text_pad(text, what, 10);
+    text_add(text, "  ");
+    text_pad(text, before == NULL ? "-" : before, 17);
+    text_add(text, "  ");
+    text_pad(text, after == NULL ? "-" : after, 17);
+    text_printf(text, "  %s\n", found);
 }
 
 static char *short_digest(struct task *task, const char *version)
@@ -69,13 +75,14 @@ static void add_report(struct task *task, struct json_object *result)
     const char *to = json_get_string(result, "version");
     autofree char *digest_before = short_digest(task, from);
     autofree char *digest_after = short_digest(task, to);
+    autofree char *committed = units_stamp(json_get_string(result, "committed_at"), false);
     autofree char *expected =
         xasprintf("%.2f s expected", json_get_double(result, "expected_outage_s"));
     autofree char *seen = xasprintf("%.2f s seen", json_get_double(result, "outage_s"));
     autotext struct text text = { 0 };
 
     text_printf(&text, "Upgrade of %s, %s %s to %s, committed %s\n", task->engine->instance,
-                task->engine->datastore, from, to, json_get_string(result, "committed_at"));
+                task->engine->datastore, from, to, committed);
     add_row(&text, "", "BEFORE", "AFTER", "FOUND");
     add_row(&text, "executable", digest_before, digest_after,
             is_proved(task) ? "the running process is of the new tree, one process since its start"

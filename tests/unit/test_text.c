@@ -119,9 +119,21 @@ static void test_no_two_passwords_are_alike(void **unused)
     assert_string_not_equal(one, other);
 }
 
+static void test_padding_counts_characters_not_bytes(void **unused)
+{
+    autotext struct text text = { 0 };
+
+    (void)unused;
+    text_pad(&text, "a\xe2\x80\xa6", 4);
+    text_pad(&text, "b", 1);
+    text_pad(&text, "long", 2);
+    assert_string_equal(text.bytes, "a\xe2\x80\xa6  blong");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_padding_counts_characters_not_bytes),
         cmocka_unit_test(test_buffer_grows_and_stays_a_string),
         cmocka_unit_test(test_utf8_is_told_from_what_only_looks_like_it),
         cmocka_unit_test(test_beginnings_and_ends),
