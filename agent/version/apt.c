@@ -176,12 +176,14 @@ static bool apt_failed(const struct version_pull *pull, const struct process_res
                        struct error *err)
 {
     const char *said = result->errors.bytes;
-    bool is_unknown = strstr(said, "Unable to locate package") != NULL ||
+    bool no_suite = strstr(said, "does not have a Release file") != NULL;
+    bool is_unknown = no_suite || strstr(said, "Unable to locate package") != NULL ||
                       strstr(said, "has no installation candidate") != NULL ||
-                      strstr(said, "does not have a Release file") != NULL ||
                       strstr(said, "was not found") != NULL || strstr(said, "404 ") != NULL;
 
     pull_failed("apt-get", result, is_unknown ? ERROR_NOT_FOUND : ERROR_INTERNAL, err);
+    if (no_suite)
+        apt_sources_hint(err);
     return error_prefix(err, "cannot fetch '%s'", pull->source.text);
 }
 

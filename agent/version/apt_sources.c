@@ -253,18 +253,28 @@ static char *security_uri(const char *uri)
     return xasprintf("%.*s%s/", (int)length, uri, SECURITY);
 }
 
-static bool refuse(const struct sources *sources, const char *suite, struct error *err)
+/* The hint of an unknown suite: those that there are. */
+static bool hint_suites(const struct sources *sources, struct error *err)
 {
     autotext struct text known = { 0 };
 
+    text_add(&known, " ");
     for (size_t i = 0; i < sources->count; i++) {
-        const char *name = sources->targets[i].suite;
-        if (known.bytes == NULL || strstr(known.bytes, name) == NULL)
-            text_printf(&known, " %s", name);
+        autofree char *word = xasprintf(" %s ", sources->targets[i].suite);
+        if (strstr(known.bytes, word) == NULL)
+            text_add(&known, word + 1);
     }
+    known.bytes[known.length - 1] = '\0';
+    return error_hint(err,
+                      "this machine's apt configuration has%s; add others below "
+                      "/etc/apt/sources.list.d",
+                      known.length > 1 ? known.bytes : " none");
+}
+
+static bool refuse(const struct sources *sources, const char *suite, struct error *err)
+{
     error_set(err, ERROR_NOT_FOUND, "suite '%s' is not in this machine's apt configuration", suite);
-    return error_hint(err, "add it below /etc/apt/sources.list.d; there are:%s",
-                      known.bytes != NULL ? known.bytes : " none");
+    return hint_suites(sources, err);
 }
 
 static bool add_suite(const struct version_pull *pull, const struct sources *sources,
@@ -295,6 +305,16 @@ static bool add_suite(const struct version_pull *pull, const struct sources *sou
         text_add(lines, " main");
     text_add(lines, "\n");
     return true;
+}
+
+void apt_sources_hint(struct error *err)
+{
+    autosources struct sources sources = { 0 };
+    struct error ignored = { 0 };
+
+    if (sources_read(&sources, &ignored))
+        hint_suites(&sources, err);
+    error_clear(&ignored);
 }
 
 char *apt_sources_lines(struct version_pull *pull, struct error *err)

@@ -72,6 +72,8 @@ bool pull_tick(void *pull, struct error *err);
 
 /* The suites' lines for apt's sources.list, from the machine's own configuration. */
 char *apt_sources_lines(struct version_pull *pull, struct error *err);
+/* Adds to an error which suites there are. */
+void apt_sources_hint(struct error *err);
 
 /* Adds "image": what an image says about how it wants to be run. */
 bool oci_add_image(const struct version_pull *pull, struct json_object *manifest,

@@ -262,9 +262,12 @@ def test_killed_pull_of_packages_leaves_no_process_and_no_mount(state):
 
 
 def test_unknown_suite_is_not_found_and_the_known_ones_are_the_hint(state):
-    error = refusal(state.pull, "apt:nosuch-security-suite")
-    assert error["reason"] == "not_found"
-    assert state.left() == []
+    for unknown in ("nosuch-security-suite", "nosuch"):
+        error = refusal(state.pull, "apt:" + unknown)
+        assert error["reason"] == "not_found"
+        assert error["hint"].startswith("this machine's apt configuration has ")
+        assert f" {suite()} " in error["hint"].replace(";", " ")
+        assert state.left() == []
 
 
 def test_sweep_takes_what_a_killed_pull_left(state):
