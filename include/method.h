@@ -95,6 +95,7 @@ struct method {
     const struct field *result; /* ended by a NULL name; of a list: of one row */
     const char *rows;           /* of a list: "users" */
     const char *columns;        /* of a list: the fields shown, in order, by spaces */
+    const char *sparse;         /* of a list: columns that go when nobody has any; one stays */
     const char *leaves;         /* of a list: which columns go first when it is narrow */
     /* One sentence for people, "{name}" being result or parameter; "[one|other]" is one when all
      * names in it are known, else other (or nothing). "{can}" says what a user may. */

@@ -156,6 +156,7 @@ static void add_screen(struct json_object *target, const struct method *method)
     if (method->flags & METHOD_LIST) {
         json_add_string(target, "x-rows", method->rows);
         json_add(target, "x-columns", openrpc_words(method->columns));
+        json_add(target, "x-sparse", openrpc_words(method->sparse));
         json_add(target, "x-leaves", openrpc_words(method->leaves));
     }
     if (many != NULL)

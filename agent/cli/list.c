@@ -85,13 +85,26 @@ static void tell_jobs(const struct command *command, struct json_object *rows)
         tell_job(json_object_array_get_idx(rows, i));
 }
 
-/* "no jobs", for people only. */
+/* "no users of main: dbguestctl user create --help", for people only. */
 static bool print_none(const struct cli *cli, const struct command *command,
-                       struct json_object *rows)
+                       struct json_object *params, struct json_object *rows)
 {
+    static const char *const makers[] = { "create", "pull" };
+    const char *instance = json_get_string(params, "instance");
+    autotext struct text line = { 0 };
+
     if (!cli->out_terminal || json_object_array_length(rows) > 0)
         return false;
-    (void)fprintf(stderr, "no %s\n", command->rows);
+    text_printf(&line, "no %s", command->rows);
+    if (instance != NULL)
+        text_printf(&line, " of %s", instance);
+    for (size_t i = 0; i < ARRAY_SIZE(makers); i++) {
+        autoptr(command) maker = document_find(cli->document, command->noun, makers[i]);
+        if (maker != NULL)
+            text_printf(&line, "; to have one: dbguestctl %s %s --help", command->noun, makers[i]);
+    }
+    autofree char *safe = screen_safe(line.bytes);
+    (void)fprintf(stderr, "%s\n", safe);
     return true;
 }
 
@@ -104,13 +117,13 @@ void list_print(const struct cli *cli, const struct command *command, struct jso
     autotext struct text remarks = { 0 };
     const char *next = json_get_string(answer, "next_marker");
 
-    (void)params;
-    if (!json_object_is_type(rows, json_type_array) || print_none(cli, command, rows))
+    if (!json_object_is_type(rows, json_type_array) || print_none(cli, command, params, rows))
         return;
     tell_jobs(command, rows);
 
     struct table table = {
         .columns = json_get(command->method, "x-columns"),
+        .sparse = json_get(command->method, "x-sparse"),
         .leaves = json_get(command->method, "x-leaves"),
         .fields = fields,
         .rows = rows,

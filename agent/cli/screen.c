@@ -12,6 +12,20 @@
 #define COLUMNS_WITHOUT_TERMINAL 100
 #define COLUMNS_LEAST 20
 
+/* Takes no column and changes how others look: the direction of writing, joints, a byte order. */
+static bool is_format(wchar_t character)
+{
+    static const wchar_t ranges[][2] = {
+        { 0xad, 0xad },     { 0x61c, 0x61c },   { 0x200b, 0x200f },   { 0x2028, 0x202e },
+        { 0x2060, 0x206f }, { 0xfeff, 0xfeff }, { 0xe0000, 0xe007f },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
+        if (character >= ranges[i][0] && character <= ranges[i][1])
+            return true;
+    return false;
+}
+
 /* The next character; 0 bytes when it is none that can be printed. */
 static size_t printable(const char *at, wchar_t *out)
 {
@@ -20,7 +34,7 @@ static size_t printable(const char *at, wchar_t *out)
 
     if (bytes == 0 || bytes == (size_t)-1 || bytes == (size_t)-2)
         return 0;
-    return iswprint((wint_t)*out) && wcwidth(*out) >= 0 ? bytes : 0;
+    return iswprint((wint_t)*out) && wcwidth(*out) >= 0 && !is_format(*out) ? bytes : 0;
 }
 
 char *screen_safe(const char *text)

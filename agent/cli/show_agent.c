@@ -73,6 +73,20 @@ void show_agent(const struct cli *cli, struct json_object *params, struct json_o
 
 /* --- instance check-upgrade --- */
 
+enum { RANKS = 3 };
+
+/* What stands in the way first. */
+static size_t rank_of(struct json_object *finding)
+{
+    static const char *const severities[RANKS - 1] = { "blocker", "warning" };
+    const char *severity = json_get_string(finding, "severity");
+
+    for (size_t i = 0; severity != NULL && i < ARRAY_SIZE(severities); i++)
+        if (strcmp(severities[i], severity) == 0)
+            return i;
+    return RANKS - 1;
+}
+
 static void add_finding(const struct cli *cli, struct json_object *finding, struct text *out)
 {
     autofree char *severity = show_member(finding, "severity");
@@ -85,6 +99,16 @@ static void add_finding(const struct cli *cli, struct json_object *finding, stru
                 reason, message);
     if (show_has(finding, "hint"))
         text_printf(out, "         hint: %s\n", hint);
+}
+
+static void add_findings(const struct cli *cli, struct json_object *findings, size_t rank,
+                         struct text *out)
+{
+    for (size_t i = 0; i < json_object_array_length(findings); i++) {
+        struct json_object *finding = json_object_array_get_idx(findings, i);
+        if (rank_of(finding) == rank)
+            add_finding(cli, finding, out);
+    }
 }
 
 static void add_space(struct json_object *result, struct text *out)
@@ -112,8 +136,8 @@ void show_check_upgrade(const struct cli *cli, struct json_object *params,
     text_printf(out, "%s: %s%s%s -> %s", name, show_has(result, "datastore") ? datastore : "",
                 show_has(result, "datastore") ? " " : "", from, to);
     text_printf(out, show_has(result, "method") ? " by %s\n" : "%.0s\n", way);
-    for (size_t i = 0; findings != NULL && i < json_object_array_length(findings); i++)
-        add_finding(cli, json_object_array_get_idx(findings, i), out);
+    for (size_t rank = 0; findings != NULL && rank < RANKS; rank++)
+        add_findings(cli, findings, rank, out);
     if (show_has(result, "way_back"))
         text_printf(out, "way back  %s\n", back);
     add_space(result, out);

@@ -17,6 +17,11 @@
 static void add_outcome(struct json_object *job, struct text *out)
 {
     struct json_object *result = json_get(job, "result");
+    struct json_object *data = json_get(json_get(job, "error"), "data");
+
+    /* What was undone was away, too. */
+    if (!show_has(result, "outage_s"))
+        result = show_has(data, "outage_s") ? data : json_get(job, "error");
     autofree char *outage = show_member(result, "outage_s");
     autofree char *expected = show_member(result, "expected_outage_s");
     autofree char *took = show_member(job, "took_s");

@@ -49,12 +49,16 @@ static char *what_one_can(struct json_object *params)
 /* NULL when it is not known. */
 static char *value_of(const struct sentence *sentence, const char *name)
 {
+    static const char asked[] = "asked.";
+    bool in_params = text_starts(name, asked);
     struct json_object *value = json_get(sentence->result, name);
 
     if (strcmp(name, "can") == 0)
         return what_one_can(sentence->params);
-    if (value == NULL)
-        value = json_get(sentence->params, name);
+    if (in_params || value == NULL)
+        value = json_get(sentence->params, in_params ? name + sizeof(asked) - 1 : name);
+    if (json_object_is_type(value, json_type_array) && json_object_array_length(value) == 0)
+        value = NULL;
     if (value != NULL)
         return cell_text(name, value, false);
     return strcmp(name, "took_s") == 0 ? units_duration(sentence->took_s) : NULL;

@@ -143,6 +143,31 @@ static bool hide(struct grid *grid, const char *field)
     return false;
 }
 
+static bool has_any(const struct grid *grid, const char *field)
+{
+    for (size_t i = 0; i < grid->count; i++)
+        for (size_t row = 0; strcmp(grid->columns[i].field, field) == 0 && row < grid->rows; row++)
+            if (strcmp(grid->columns[i].cells[row], "-") != 0)
+                return true;
+    return false;
+}
+
+/* What does not exist in this kind of database is no column of it. */
+static void hide_empty(const struct table *table, struct grid *grid)
+{
+    size_t count = table->sparse != NULL ? json_object_array_length(table->sparse) : 0;
+    bool any = false;
+
+    for (size_t i = 0; i < count; i++)
+        any = any ||
+              has_any(grid, json_object_get_string(json_object_array_get_idx(table->sparse, i)));
+    for (size_t i = any ? 0 : 1; i < count; i++) {
+        const char *field = json_object_get_string(json_object_array_get_idx(table->sparse, i));
+        if (!has_any(grid, field))
+            hide(grid, field);
+    }
+}
+
 /* Columns leave in the order of the table; then free text gets what is left. How many left. */
 static size_t grid_fit(const struct table *table, struct grid *grid, size_t columns)
 {
@@ -296,6 +321,7 @@ void table_print(const struct cli *cli, const struct table *table, struct text *
         return;
     }
     grid_fill(table, &grid);
+    hide_empty(table, &grid);
     if (!cli->wide)
         hidden = grid_fit(table, &grid, cli->columns);
     add_rows(cli, table, &grid, out);

@@ -12,6 +12,7 @@ struct text;
 
 struct table {
     struct json_object *columns; /* names of fields, in order */
+    struct json_object *sparse;  /* which are left out when no row has anything; the first stays */
     struct json_object *leaves;  /* which go first when it is narrow */
     struct json_object *fields;  /* their schemas by name */
     struct json_object *rows;

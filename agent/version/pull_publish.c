@@ -14,6 +14,7 @@
 #include "site.h"
 #include "task.h"
 #include "text.h"
+#include "use.h"
 
 #define MANIFEST "manifest.json"
 #define NAMES_MAX 32
@@ -225,4 +226,9 @@ void version_pull_result(const struct version_pull *pull, struct json_object *re
         json_add_string(result, members[i], json_get_string(pull->manifest, members[i]));
     json_add_int(result, "size_bytes", json_get_int(pull->manifest, "size_bytes"));
     json_add_bool(result, "present_before", pull->present_before);
+
+    const char *version = json_get_string(pull->manifest, "version");
+    autofree char *instance =
+        version_instance_before(pull->task->site, pull->task->store->name, version);
+    json_add_string(result, "instance", instance);
 }

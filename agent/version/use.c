@@ -111,6 +111,29 @@ char *version_used_by(const struct site *site, const char *datastore, const char
     return steal(users.bytes);
 }
 
+/* Whether its present generation is of the datastore, and older. */
+static bool runs_older(const char *instance, const char *datastore, const char *version)
+{
+    autofree char *now = version_of(instance, "current");
+    size_t length = strlen(datastore);
+
+    return now != NULL && strncmp(now, datastore, length) == 0 && now[length] == '/' &&
+           text_compare_versions(now + length + 1, version) < 0;
+}
+
+char *version_instance_before(const struct site *site, const char *datastore, const char *version)
+{
+    autofree char *folder = xasprintf("%s/instances", site->state_dir);
+    autonames char **names = list(folder);
+
+    for (char **name = names; *name != NULL; name++) {
+        autofree char *instance = xasprintf("%s/%s", folder, *name);
+        if (runs_older(instance, datastore, version))
+            return xstrdup(*name);
+    }
+    return NULL;
+}
+
 /* Not parsed: what is torn may still mean it. */
 static bool file_names_word(const char *folder, const char *job, const char *file, const char *word)
 {

@@ -52,6 +52,34 @@ def test_success_is_one_sentence_and_quiet_drops_it(path):
             "user 'anna' of main is dropped\n"
 
 
+@pytest.mark.parametrize("words, result, said", [
+    (("instance", "configure", "main", "--settings", "a=1"),
+     {"instance": "main", "restart_needed": []}, "main is configured\n"),
+    (("instance", "configure", "main", "--settings", "a=1"),
+     {"instance": "main", "restart_needed": ["max_connections", "wal_level"]},
+     "main is configured; with the next start: max_connections wal_level\n"
+     "to have it now: dbguestctl instance restart main\n"),
+    (("user", "rename", "main", "anna", "anne"), {"name": "anne"},
+     "user 'anna' of main is 'anne' now\n"),
+    (("root", "disable", "main"), {"name": "root", "left_behind": ["shop", "role app"]},
+     "'root' of main may not log in; it owns shop role app\n"),
+    (("root", "disable", "main"), {"name": "root", "left_behind": []},
+     "'root' of main may not log in\n"),
+])
+def test_success_says_what_is_left_to_do(path, words, result, said):
+    with Stub(path, **{f"{words[0]}__{words[1].replace('-', '_')}": {"job": "j1", **result}}):
+        assert run(path, *words).stdout == said
+
+
+@pytest.mark.parametrize("instance, said", [
+    ("main", "; next: dbguestctl instance check-upgrade main 7.2\n"), (None, "\n")])
+def test_pulled_version_names_the_instance_to_upgrade(path, instance, said):
+    row = {"job": "j1", "datastore": "redis", "version": "7.2", "instance": instance}
+    with Stub(path, version__pull=row):
+        done = run(path, "version", "pull", "redis", "apt:sid")
+    assert re.fullmatch(r"redis 7\.2 is present after [\d.]+ s" + re.escape(said), done.stdout)
+
+
 def test_detach_names_the_job(path):
     with Stub(path, instance__start={"job": "j9", "state": "running"}) as stub:
         done = run(path, "instance", "start", "main", "--detach")
@@ -102,8 +130,9 @@ def test_empty_password_lets_root_get_one_that_is_shown_once(path):
         piped = run(path, "root", "enable", "main")
     assert "password" not in stub.params("root.enable")[0]
     assert "password, shown only now: 6mXv-qT2p\n" in terminal.text
-    assert piped.stdout.splitlines()[-1] == ("'root' of main may log in with CREATEDB and "
-                                             "CREATEROLE; afterwards: dbguestctl root disable main")
+    assert piped.stdout.splitlines()[-2:] == [
+        "'root' of main may log in: CREATEDB and CREATEROLE",
+        "afterwards: dbguestctl root disable main"]
 
 
 @pytest.mark.parametrize("typed, code", [("main", 0), ("mian", 2)])

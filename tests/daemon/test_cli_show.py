@@ -1,6 +1,8 @@
 """dbguestctl against a stub: lists and objects, for people and in pipes."""
 import json
 
+import pytest
+
 from cli_samples import GIB, INSTANCES, JOB, LIST, MIB
 from cli_stub import Stub, Terminal, run, screen
 
@@ -78,6 +80,57 @@ def test_all_pages_are_fetched(path):
     assert limited.stderr == "there are more: --marker b\n"
 
 
+def test_users_of_redis_show_keys_and_those_of_others_databases(path):
+    common = {"login": True, "clients": 2}
+    app = {"name": "app", "databases": {}, "keys": ["app:*"], "channels": ["news"],
+           "categories": ["read", "write"], **common}
+    anna = {"name": "anna", "databases": {"shop": "write"}, "keys": [], **common}
+    with Stub(path, user__list={"users": [app], "next_marker": None}) as stub:
+        _, redis = screen(path, "user", "list", "cache")
+        _, narrow = screen(path, "user", "list", "cache", columns=40)
+        stub.answers["user.list"] = {"users": [anna], "next_marker": None}
+        _, postgresql = screen(path, "user", "list", "main")
+        stub.answers["user.list"] = {"users": [{"name": "new", **common}], "next_marker": None}
+        _, none = screen(path, "user", "list", "main")
+    assert redis.splitlines() == ["NAME  LOGIN  KEYS   CHANNELS  CATEGORIES  CLIENTS",
+                                  "app   yes    app:*  news      read write        2"]
+    assert narrow.splitlines()[0].split() == ["NAME", "LOGIN", "KEYS", "CHANNELS", "CLIENTS"]
+    assert postgresql.splitlines() == ["NAME  LOGIN  DATABASES   CLIENTS",
+                                       "anna  yes    shop:write        2"]
+    assert none.splitlines()[0].split() == ["NAME", "LOGIN", "DATABASES", "CLIENTS"]
+
+
+@pytest.mark.parametrize("words, rows, said", [
+    (("instance", "list"), "instances",
+     "no instances; to have one: dbguestctl instance create --help"),
+    (("version", "list"), "versions", "no versions; to have one: dbguestctl version pull --help"),
+    (("user", "list", "main"), "users",
+     "no users of main; to have one: dbguestctl user create --help"),
+    (("job", "list"), "jobs", "no jobs"),
+])
+def test_empty_list_says_what_to_do_next(path, words, rows, said):
+    method = "__".join(words[:2])
+    with Stub(path, **{method: {rows: [], "next_marker": None}}):
+        code, text = screen(path, *words)
+        done = run(path, *words)
+    assert code == 0 and text == said + "\n"
+    assert done.stderr == "" and len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("columns", [60, 100, 400])
+def test_tables_fit_their_terminal(path, columns):
+    jobs = [{"job": "j185", "method": "instance.upgrade", "object": "main", "state": "ended",
+             "outcome": "rolled_back", "age_s": 660, "took_s": 0.9,
+             "note": "15.20+deb12u1 did not start: " + "漢字 " * 30}]
+    with Stub(path, instance__list=LIST, job__list={"jobs": jobs, "next_marker": None}):
+        _, instances = screen(path, "instance", "list", columns=columns)
+        _, text = screen(path, "job", "list", columns=columns)
+    wide = sum(text.splitlines()[1].count(letter) for letter in "漢字")
+    assert len(text.splitlines()[1]) + wide <= columns
+    assert "RESTART_REQUIRED" in instances and "10.11.18+deb12u1" in instances
+    assert max(map(len, instances.splitlines()[:4])) <= columns
+
+
 def test_free_text_is_cut_and_names_are_not(path):
     source = "oci:registry.example.org/redis@sha256:" + "5be1" * 16
     row = {"datastore": "postgresql", "version": "15.18+deb12u1", "size_bytes": 443 * MIB,
@@ -131,6 +184,16 @@ def test_job_show_tells_the_story(path):
     assert "  check   03:42:58.110  0.41 s  0 blockers, 0 warnings, 1 note" in text
 
 
+def test_job_that_was_undone_tells_its_outage(path):
+    error = {"code": 12, "message": "'main' runs 15.18 as before", "data": {
+        "reason": "rolled_back", "outage_s": 0.48, "cause": None}}
+    job = {**JOB, "outcome": "rolled_back", "result": None, "error": error}
+    with Stub(path, job__show=job):
+        _, text = screen(path, "job", "show", "j184")
+    assert text.splitlines()[0] == \
+        "j184 instance.upgrade main: rolled_back, outage 0.48 s, 2.3 s in all"
+
+
 def test_job_wait_ends_as_the_job_did(path):
     error = {"code": 12, "message": "'main' runs 15.18 as before", "data": {
         "reason": "rolled_back", "cause": {"reason": "engine", "message": "it ended",
@@ -147,16 +210,18 @@ def test_job_wait_ends_as_the_job_did(path):
 def test_check_with_a_blocker_exits_17(path):
     finding = {"severity": "blocker", "reason": "prepared_transaction",
                "message": "shop: 'xa-77', 3 h old", "hint": "end it"}
+    note = {"severity": "note", "reason": "backup_age", "message": "last good backup is 5 h old"}
     with Stub(path, instance__check_upgrade={
             "instance": "main", "ok": False, "version": "17.11", "from_version": "15.20",
-            "method": "pg_upgrade --clone", "findings": [finding], "way_back": "until commit",
+            "method": "pg_upgrade --clone", "findings": [note, finding], "way_back": "until commit",
             "needed_bytes": 400 * MIB, "free_bytes": 18 * GIB, "expected_outage_s": 6}):
         done = run(path, "instance", "check-upgrade", "main", "17.11")
     assert done.returncode == 17
-    assert done.stdout.splitlines()[:3] == [
+    assert done.stdout.splitlines()[:4] == [
         "main: 15.20 -> 17.11 by pg_upgrade --clone",
         "blocker  prepared_transaction  shop: 'xa-77', 3 h old",
-        "         hint: end it"]
+        "         hint: end it",
+        "note     backup_age            last good backup is 5 h old"]
     assert done.stderr == "error: 1 blocker keeps 'main' from 17.11 [blocked]\n"
 
 
