@@ -11,6 +11,7 @@
 #include "file.h"
 #include "job.h"
 #include "jobs.h"
+#include "journald.h"
 #include "json.h"
 #include "log.h"
 #include "memory.h"
@@ -154,7 +155,7 @@ static int64_t next_seq(struct daemon *daemon)
     return ++daemon->events->seq;
 }
 
-/* Takes over object. */
+/* Takes over object. That a backup has ended its job's event has told the log already. */
 static void keep(struct daemon *daemon, enum event_kind kind, const char *instance,
                  struct json_object *object)
 {
@@ -166,6 +167,8 @@ static void keep(struct daemon *daemon, enum event_kind kind, const char *instan
     *place = (struct kept){
         .seq = seq, .kind = kind, .instance = xstrdup(instance), .line = xstrdup(json_line(object))
     };
+    if (kind != EVENT_BACKUP)
+        journald_tell(object);
     json_object_put(object);
     send_to_all(daemon, place);
 }

@@ -233,8 +233,12 @@ void instance_take(struct daemon *daemon, struct look *look)
         look_done(look);
         return;
     }
-    if (instance == NULL)
+    if (instance == NULL) {
         instance = add(daemon);
+        /* Of one that is being made this was told when its job began. */
+        if (jobs_makes_instance(daemon, look->name) != NULL)
+            instance->status = jobs_status_of(daemon, look->name);
+    }
     if (instance->watch != NULL && !look_same_process(&instance->look.process, &look->process)) {
         watch_stop(instance->watch);
         instance->watch = NULL;

@@ -12,7 +12,6 @@
 #include "instance.h"
 #include "job.h"
 #include "json.h"
-#include "log.h"
 #include "memory.h"
 #include "method.h"
 #include "queue.h"
@@ -169,8 +168,6 @@ void jobs_ended(struct job *job, struct json_object *end)
         job->end = NULL;
     }
     job->state = JOB_ENDED;
-    log_info("%s %s %s ended: %s", job->id, job->method_name,
-             job->object != NULL ? job->object : "-", job->outcome);
     if (!again)
         job_answer(job, end);
     events_job(job, "ended");

@@ -82,12 +82,19 @@ static bool spawn_unit(struct job *job, const char *verb, struct error *err)
     autofree char *after = job->instance != NULL
                                ? xasprintf("--property=After=%s@%s.service", name, job->instance)
                                : xstrdup("--property=After=network.target");
+    autofree char *of_job = xasprintf("--property=LogExtraFields=DBGUEST_JOB=%s", job->id);
+    autofree char *of_instance =
+        job->instance != NULL
+            ? xasprintf("--property=LogExtraFields=DBGUEST_INSTANCE=%s", job->instance)
+            : xasprintf("--property=LogExtraFields=DBGUEST_METHOD=%s", job->method_name);
     const char *const argv[] = { "/usr/bin/systemd-run",
                                  "--quiet",
                                  "--collect",
                                  unit,
                                  before,
                                  after,
+                                 of_job,
+                                 of_instance,
                                  "--property=Type=exec",
                                  "--property=KillMode=mixed",
                                  "--property=LimitCORE=0",
@@ -177,7 +184,6 @@ void run_resume(struct job *job)
 void run_spawn(struct job *job)
 {
     job->run->started = true;
-    log_info("%s %s %s starts", job->id, job->method_name, job->object != NULL ? job->object : "-");
     jobs_began(job);
     spawn(job, "run");
 }

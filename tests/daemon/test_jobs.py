@@ -479,6 +479,7 @@ def test_events_tell_what_happens_in_order(daemon, client):
         seen = []
         while len(seen) < 7:
             seen.append(watcher.note("agent.event"))
+    assert [event["status"] for event in seen if event["kind"] == "status"] == ["BUILD", "ACTIVE"]
     assert [event["seq"] for event in seen] == list(range(start["seq"] + 1, start["seq"] + 8))
     told = [(event["kind"], event.get("state") or event["status"]) for event in seen]
     assert told[:3] == [("job", "accepted"), ("job", "started"), ("status", "BUILD")]

@@ -157,6 +157,24 @@ def test_c06_a_job_is_a_unit_and_goes_on_while_the_daemon_is_replaced(machine, n
     await_that(lambda: not machine.jobs())
 
 
+def test_the_journal_is_searched_by_job_and_instance(machine):
+    job = machine.call("instance.restart", instance="redis", detach=True)["job"]
+    worker = worker_of(machine, job)
+    time.sleep(0.5)
+    os.kill(worker, signal.SIGCONT)
+    machine.call("job.wait", job=job)
+    machine.run("journalctl", "--sync")
+    told = machine.run("journalctl", "--quiet", "--output=json", f"DBGUEST_JOB={job}")
+    rows = [json.loads(line) for line in told.splitlines()]
+    assert {row["DBGUEST_INSTANCE"] for row in rows} == {"redis"}
+    of_daemon = [row for row in rows if row["_SYSTEMD_UNIT"] == "dbguestd.service"]
+    assert [row["DBGUEST_STATE"] for row in of_daemon if row["DBGUEST_EVENT"] == "job"] == [
+        "accepted", "started", "ended"]
+    assert of_daemon[-1]["DBGUEST_OUTCOME"] == "ok" and of_daemon[-1]["PRIORITY"] == "6"
+    unit = f"dbguest-job-{job}.service"
+    assert unit in {row["_SYSTEMD_UNIT"] for row in rows}
+
+
 @pytest.mark.parametrize("name", DATASTORES)
 def test_c09_a_killed_worker_takes_its_tools_along_and_is_recovered(machine, pulled, name):
     with Prober(SHOPS[name]()):
