@@ -17,8 +17,6 @@ import subprocess
 import threading
 import time
 
-import journal
-
 APP = "app", "app-secret-7"
 WAIT_S = 15
 
@@ -526,86 +524,3 @@ class Refused(Exception):
         super().__init__(error["message"])
         self.error, self.data = error, error["data"]
         self.reason = error["data"]["reason"]
-
-
-class Direct(Ground):
-    """The same without a daemon: the worker is run, and recovered when it died, from here."""
-
-    def up(self):
-        for folder in ("jobs/open", "jobs/done", "instances"):
-            (self.state / folder).mkdir(parents=True, exist_ok=True)
-        (self.run_dir / "secrets").mkdir(exist_ok=True)
-        for path in (self.state / "instances").glob("[a-z]*"):
-            facts = json.loads((path / "instance.json").read_text())
-            if facts["wanted"] == "running" and not self.engine_pid(path.name):
-                self._start(path.name)
-        return self
-
-    def all_ended(self):
-        pass
-
-    def down(self):
-        self.kill_processes()
-
-    def kill_daemon(self):
-        pass
-
-    def _start(self, name):
-        subprocess.Popen([self.libexec / "dbguest-launch", self.state / "instances" / name],
-                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log)
-        wait_for(lambda: self._ask(name) not in (None, "does not answer"), what="the engine")
-
-    def submit(self, method, **params):
-        self.serial += 1
-        job = f"j{self.serial}"
-        folder = self.state / "jobs/open" / job
-        folder.mkdir()
-        site = {"name": "fault", "state_dir": str(self.state), "backups_dir": str(self.backups),
-                "versions_dir": str(self.versions_dir), "run_dir": str(self.run_dir),
-                "libexec_dir": str(self.libexec), "policy": None, "uid_first": self.uid,
-                "uid_count": 90, "supervisor": "detached"}
-        (folder / "request.json").write_text(json.dumps({
-            "job": job, "method": method, "params": params, "site": site, "asked_by": "uid 0",
-            "object": params.get("instance") or params.get("backup") or method}))
-        self._spawn("run", folder)
-        return job
-
-    def _spawn(self, verb, folder):
-        self.worker = subprocess.Popen([self.libexec / "fake", verb, folder],
-                                       stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-
-    def end(self, job):
-        """Its end record; recovers until there is one."""
-        folder = self.state / "jobs/open" / job
-        for _ in range(8):
-            wait_for(lambda: self.worker.poll() is not None, what="the worker")
-            records = journal.read(folder / "journal")
-            if records and "end" in records[-1]:
-                shutil.rmtree(folder)
-                return records[-1]["end"]
-            if records and "attention" in records[-1]:
-                return {"outcome": "needs_attention", "error": records[-1]["attention"]}
-            self._spawn("recover", folder)
-        raise TimeoutError("recovered often enough")
-
-    def outcome(self, job, seconds=WAIT_S):
-        self.last = self.end(job)
-        self._watch_over()
-        return self.last["outcome"]
-
-    def _watch_over(self):
-        """What the daemon does for engines that should run."""
-        for path in (self.state / "instances").glob("[a-z]*"):
-            facts = json.loads((path / "instance.json").read_text())
-            if facts["wanted"] == "running" and not (path / "closed").exists() and \
-                    not self.engine_pid(path.name):
-                self._start(path.name)
-
-    def error_of_last(self):
-        return self.last.get("error")
-
-    def call(self, method, **params):
-        end = self.end(self.submit(method, **params))
-        if end["outcome"] != "ok":
-            raise Refused({"message": end["error"]["message"], "data": end["error"]})
-        return end["result"]

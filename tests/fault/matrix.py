@@ -6,13 +6,26 @@ was before, or as that run left it, and the job's outcome must say which of the 
 
 import dataclasses
 import json
-import signal
 import os
+import signal
+import time
+import typing
 
-from ground import Counter, Died, Direct, Refused, alive, kill, wait_for
+from ground import Counter, Died, Refused, kill, wait_for
 
 VICTIMS = ("worker", "daemon", "engine", "all")
 SETTLE_S = 8
+
+
+class Row(typing.NamedTuple):
+    """What came of one death."""
+
+    operation: str
+    record: str
+    when: str
+    victim: str
+    said: str       # the job's outcome, or WRONG and why
+    seconds: float  # from the death until the outcome was known
 
 
 @dataclasses.dataclass
@@ -175,25 +188,28 @@ class Case:
             return self.ground.look()
 
     def play(self, when, record, victim, old, new):
-        """The outcome; raises AssertionError when what is left is neither."""
+        """The outcome, and the seconds until it was known; AssertionError: it is neither."""
         self.begin()
         action = "kill" if victim == "worker" else "stop"
         self.ground.rule(*((w, "kill", r) for w, r in self.operation.deaths),
                          (when, action, record))
         job = self.submit()
         try:
-            self.strike(job, victim)
+            died = self.strike(job, victim)
             outcome = self.ground.outcome(job)
+            seconds = time.monotonic() - died
         finally:
             self.stop_counter()
         self.judge(outcome, old, new)
-        return outcome
+        return outcome, seconds
 
     def strike(self, job, victim):
+        """When it was."""
         ground = self.ground
         pid = ground.await_rules(job, stop=victim != "worker")
+        died = time.monotonic()
         if victim == "worker":
-            return
+            return died
         if victim in ("daemon", "all"):
             ground.kill_daemon()
         if victim in ("engine", "all"):
@@ -205,6 +221,7 @@ class Case:
             os.kill(pid, signal.SIGCONT)
         if victim in ("daemon", "all"):
             ground.up()
+        return died
 
     def judge(self, outcome, old, new):
         """Old or new, and which of them the outcome says; nothing of what was acknowledged gone."""
@@ -236,7 +253,7 @@ def difference(wanted, found, path=""):
 
 
 def run_operation(ground, operation, victims=VICTIMS, whens=("before", "after"), every=1, offset=0):
-    """[(operation, record, when, victim, outcome or what is wrong)]"""
+    """A row for each death that was played."""
     case = Case(ground, operation)
     outcome, patterns = case.dry_run()
     old, new = case.before, case.after
@@ -255,8 +272,8 @@ def run_operation(ground, operation, victims=VICTIMS, whens=("before", "after"),
                 if number % every:
                     continue
                 try:
-                    said = case.play(when, record, victim, old, new)
+                    said, seconds = case.play(when, record, victim, old, new)
                 except (AssertionError, TimeoutError, Died, Refused) as error:
-                    said = f"WRONG: {type(error).__name__} {error}"
-                rows.append((operation.name, record, when, victim, said))
+                    said, seconds = f"WRONG: {type(error).__name__} {error}", 0
+                rows.append(Row(operation.name, record, when, victim, said, seconds))
     return rows
