@@ -1,8 +1,11 @@
 """SIGKILL on real engines: worker, daemon, engine or all, at the steps of create, upgrade, backup
 and restore, while a client writes and counts what was acknowledged.
 
-Normally each step once, the victims taking turns; DBGUEST_MATRIX=all: every record, before and
-after, every victim.
+Normally each step once, the victims taking turns, other ones from run to run.
+
+    DBGUEST_MATRIX=all      every record, before and after, every victim
+    DBGUEST_TURN            a number: who dies where; by default the hour
+    DBGUEST_MATRIX_REAL     where the table is added, as Markdown
 """
 
 import json
@@ -19,11 +22,14 @@ TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "lib"), str(TESTS / "fault")]
 from daemon import build_folder, engine_processes  # noqa: E402
 from ground import Died, Ground, Refused, alive, kill, wait_for  # noqa: E402
-from matrix import VICTIMS, pattern_of  # noqa: E402
+from matrix import VICTIMS, Row, pattern_of  # noqa: E402
 from shop import PASSWORD, SHOPS, Prober  # noqa: E402
+import table  # noqa: E402
 
 CACHE = pathlib.Path(os.environ.get("DBGUEST_TEST_CACHE", "/var/cache/dbguest"))
 ALL = os.environ.get("DBGUEST_MATRIX") == "all"
+TURN = int(os.environ.get("DBGUEST_TURN", time.time() // 3600))
+TABLE = os.environ.get("DBGUEST_MATRIX_REAL")
 PROGRAM = {"postgresql": "postgresql", "mariadb": "mysql", "redis": "redis"}
 STEPS = ('{"begin":', '{"commit"', '{"opening"', '{"end"')
 
@@ -165,6 +171,8 @@ def dry_run(ground, operation):
 
 
 def strike(ground, pid, victim):
+    """When it was."""
+    died = time.monotonic()
     if victim in ("daemon", "all"):
         ground.kill_daemon()
     if victim in ("engine", "all"):
@@ -176,6 +184,7 @@ def strike(ground, pid, victim):
         os.kill(pid, signal.SIGCONT)
     if victim in ("daemon", "all"):
         ground.up()
+    return died
 
 
 def play(ground, operation, when, record, victim, old, new):
@@ -185,8 +194,9 @@ def play(ground, operation, when, record, victim, old, new):
     prober.start()
     try:
         job = SUBMIT[operation](ground)
-        strike(ground, ground.await_rules(job, stop=True), victim)
+        died = strike(ground, ground.await_rules(job, stop=True), victim)
         outcome = finish(ground, job)
+        seconds = time.monotonic() - died
         wanted = new if outcome == "ok" else old
         wait_for(lambda: ground.look() == wanted, 30, f"after {outcome} {wanted}, "
                                                       f"but it is {ground.look()}")
@@ -196,26 +206,38 @@ def play(ground, operation, when, record, victim, old, new):
     lost = prober.acknowledged - ground.shop.pulses()
     # Redis syncs its file once a second: what SIGKILL leaves to the kernel is there all the same.
     assert not lost, f"acknowledged and lost: {sorted(lost)[:10]}"
-    return outcome
+    return outcome, seconds
 
 
+def cases_of(real, operation, victim, patterns):
+    if victim != "in turn":
+        return [(when, record, victim) for record in patterns for when in ("before", "after")]
+    steps = [record for record in patterns if record.startswith(STEPS)]
+    first = TURN + sorted(PROGRAM).index(real.datastore) + list(SUBMIT).index(operation)
+    return [("after", record, VICTIMS[(first + number) % 4]) for number, record in enumerate(steps)]
+
+
+@pytest.fixture(scope="module")
+def seen():
+    rows = []
+    yield rows
+    if TABLE and rows:
+        # Each operation's rows together, whoever died first.
+        rows.sort(key=lambda row: row.operation)
+        with open(TABLE, "a", encoding="utf-8") as file:
+            file.write(table.of(rows, VICTIMS))
+
+
+@pytest.mark.parametrize("victim", VICTIMS if ALL else ["in turn"])
 @pytest.mark.parametrize("operation", SUBMIT)
-def test_old_or_new_and_nothing_acknowledged_is_lost(real, operation):
+def test_old_or_new_and_nothing_acknowledged_is_lost(real, seen, operation, victim):
     old, new, patterns = dry_run(real, operation)
-    cases = [(when, record, victim) for record in patterns for when in ("before", "after")
-             for victim in VICTIMS]
-    if not ALL:
-        steps = [record for record in patterns if record.startswith(STEPS)]
-        offset = sorted(PROGRAM).index(real.datastore) + list(SUBMIT).index(operation)
-        cases = [("after", record, VICTIMS[(number + offset) % 4])
-                 for number, record in enumerate(steps)]
-    wrong, began = [], time.monotonic()
-    for when, record, victim in cases:
+    wrong = []
+    for when, record, who in cases_of(real, operation, victim, patterns):
         try:
-            outcome = play(real, operation, when, record, victim, old, new)
+            said, seconds = play(real, operation, when, record, who, old, new)
         except (AssertionError, TimeoutError, Died, Refused) as error:
-            wrong.append(f"{record} {when}, {victim}: {type(error).__name__} {error}")
+            wrong.append(f"{record} {when}, {who}: {type(error).__name__} {error}")
             continue
-        print(f"{real.datastore} {operation} {record} {when}, {victim}: {outcome}")
-    print(f"{len(cases)} cases in {time.monotonic() - began:.0f} s")
+        seen.append(Row(f"{real.datastore} {operation}", record, when, who, said, seconds))
     assert not wrong, "\n".join(wrong)
