@@ -76,19 +76,6 @@ static bool blame_peer(const struct client *client, const struct method *method,
                       client->daemon->config->socket_group);
 }
 
-/* The scanner has been over it: what is left to fail here is memory. */
-static struct json_object *parse_params(const struct client *client, const struct span *span)
-{
-    struct json_tokener *tokener = NULL;
-
-    if (span->bytes == NULL)
-        return json_object_new_object();
-    tokener = json_tokener_new_ex((int)client->daemon->config->depth + 8);
-    struct json_object *params = json_tokener_parse_ex(tokener, span->bytes, (int)span->length);
-    json_tokener_free(tokener);
-    return params != NULL ? params : json_object_new_object();
-}
-
 static void dispatch(struct request *request)
 {
     for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
@@ -128,7 +115,7 @@ static void take_request(struct client *client, struct request *request, const s
         return;
     }
 
-    request->params = parse_params(client, &scan->params);
+    request->params = scan_params(scan, (size_t)client->daemon->config->depth);
     bool good = method_check_params(request->method, request->params, &err);
     /* It may have carried a secret. */
     if (method_is_job(request->method))

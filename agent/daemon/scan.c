@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "json.h"
 #include "memory.h"
 #include "scanner.h"
 
@@ -245,4 +246,17 @@ bool scan_request(const char *bytes, size_t length, size_t depth, struct scan *o
     if (whole && !scanner.versioned)
         scanner_blame(&scanner, CODE_REQUEST, "a request needs \"jsonrpc\":\"2.0\"");
     return out->code == 0;
+}
+
+struct json_object *scan_params(const struct scan *scan, size_t depth)
+{
+    if (scan->params.bytes == NULL)
+        return json_object_new_object();
+
+    /* The request is one level by itself. */
+    struct json_tokener *tokener = json_tokener_new_ex((int)depth + 8);
+    struct json_object *params =
+        json_tokener_parse_ex(tokener, scan->params.bytes, (int)scan->params.length);
+    json_tokener_free(tokener);
+    return params;
 }

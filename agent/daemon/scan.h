@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 struct error;
+struct json_object;
 
 /* JSON-RPC's own codes. */
 #define CODE_PARSE (-32700)
@@ -37,5 +38,9 @@ struct scan {
  */
 bool scan_request(const char *bytes, size_t length, size_t depth, struct scan *out,
                   struct error *err);
+
+/* The params of a request that was good at this depth; an empty object when there are none. NULL:
+ * json-c is stricter than we are, which is a mistake of ours. */
+struct json_object *scan_params(const struct scan *scan, size_t depth);
 
 #endif
