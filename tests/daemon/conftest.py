@@ -6,11 +6,15 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
 import pytest
 from client import Client
+
+# What may die, and how: the tests of several folders use it.
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "fault"))
 
 BUILD = pathlib.Path(
     os.environ.get("DBGUEST_BUILD", pathlib.Path(__file__).parents[2] / "build")
@@ -174,3 +178,9 @@ def daemon(daemon_not_started):
 def client(daemon):
     with daemon.client() as client:
         yield client
+
+
+@pytest.fixture
+def main(daemon, client):
+    daemon.make_instance("main")
+    return client

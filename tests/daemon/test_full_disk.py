@@ -1,17 +1,13 @@
 """No space left: the reason is told, nothing is left over, and the engine goes on."""
 
 import os
-import pathlib
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "fault"))
 from disk import Disk
-from ground import Counter, Ground, Line, Refused, kill, wait_for
-
-BUILD = os.environ.get("DBGUEST_BUILD", pathlib.Path(__file__).parents[2] / "build")
-APP = ("AUTH", "app", "app-secret-7")
+from ground import BUILD, Ground
+from session import Counter, app
+from wait import Refused, kill, wait_for
 
 
 class Small(Ground):
@@ -60,7 +56,7 @@ def refused(ground, reasons, method, **params):
         counter.stop()
     assert caught.value.reason in reasons, caught.value.data
     wait_for(lambda: ground.look() == before, 8, "all to be as before")
-    Line(ground.socket("main"), *APP).close()
+    app(ground).close()
     return caught.value.data
 
 
@@ -89,7 +85,7 @@ def test_pull_whose_space_goes_away_meanwhile(small):
 
 @pytest.mark.parametrize("small", [("backups", 24)], indirect=True)
 def test_backup_without_space(small):
-    line = Line(small.socket("main"), *APP)
+    line = app(small)
     for number in range(400):
         line.ask("SET", f"big{number}", os.urandom(1500).hex())
     line.close()
@@ -128,7 +124,7 @@ def test_c04_disk_that_is_full_in_the_middle_of_an_upgrade(small):
     main = small.look()["instances"]["main"]
     assert not main["closed"] and main["engine"]["gate"] == "open"
     assert main["version"] == small.versions["1.1" if outcome == "ok" else "1.0"]
-    Line(small.socket("main"), *APP).close()
+    app(small).close()
 
 
 @pytest.mark.parametrize("small", [("state", 700)], indirect=True)

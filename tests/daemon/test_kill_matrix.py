@@ -14,12 +14,10 @@ import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "fault"))
 import ground
 import matrix
 import table
 
-BUILD = os.environ.get("DBGUEST_BUILD", pathlib.Path(__file__).parents[2] / "build")
 HOW = os.environ.get("DBGUEST_MATRIX", "")
 EVERY = {"all": 1, "quick": 28 - 1}.get(HOW, 5)  # prime to four victims and two sides
 ALL = matrix.OPERATIONS + matrix.RECOVERIES
@@ -32,7 +30,7 @@ def begin(numbers):
     """In each process: a ground of its own, which goes with the process."""
     global here
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    made = ground.Ground(BUILD, numbers.get())
+    made = ground.Ground(ground.BUILD, numbers.get())
     multiprocessing.util.Finalize(None, made.remove, exitpriority=10)
     try:
         made.make()

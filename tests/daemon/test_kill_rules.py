@@ -5,69 +5,13 @@ import pathlib
 import signal
 import socket
 import subprocess
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "fault"))
 import journal
-from ground import Ground, Line, Refused, alive, kill, wait_for
-
-BUILD = os.environ.get("DBGUEST_BUILD", pathlib.Path(__file__).parents[2] / "build")
-PLACES = {"app": ("AUTH", "app", "app-secret-7"), "agent": ("AGENT", "test")}
-
-
-@pytest.fixture(scope="module")
-def made():
-    ground = Ground(BUILD, 4)
-    try:
-        ground.make()
-        yield ground
-    finally:
-        ground.remove()
-
-
-@pytest.fixture
-def ground(made):
-    made.reset(versions=True)
-    made.up().serving()
-    yield made
-    made.down()
-
-
-def upgrade(ground, *rules):
-    """Submits it; the rules' last one has come true when this returns."""
-    ground.rule(*rules)
-    job = ground.submit("instance.upgrade", instance="main", version=ground.versions["1.1"])
-    if rules:
-        ground.await_rules(job, stop=rules[-1][1] == "stop")
-    return job
-
-
-def kill_all(ground):
-    ground.kill_daemon()
-    ground.kill_processes()
-
-
-def serves(ground, version):
-    """As a client sees it, and on the disk."""
-    def look():
-        main = ground.look()["instances"]["main"]
-        return isinstance(main["engine"], dict) and main["engine"]["version"] == version \
-            and not main["closed"] \
-            and main["engine"]["gate"] == "open"
-    wait_for(look, 8, f"{version} to serve")
-    Line(ground.socket("main"), *PLACES["app"]).close()
-
-
-def is_closed(ground):
-    main = ground.look()["instances"]["main"]
-    assert main["closed"]
-    try:
-        Line(ground.socket("main"), *PLACES["app"]).close()
-    except (PermissionError, OSError):
-        return
-    raise AssertionError("a client got in")
+from scene import ground, is_closed, kill_all, made, main, serves, upgrade  # noqa: F401
+from session import app
+from wait import Refused, alive, kill, wait_for
 
 
 def test_c01_torn_last_record_counts_for_nothing(ground):
@@ -139,7 +83,7 @@ def test_c06_job_that_was_accepted_survives_everything(ground):
     kill_all(ground)
     ground.up()
     assert ground.outcome(waiting) == "ok"
-    assert wait_for(lambda: "later" in ground.look()["instances"]["main"]["engine"]["databases"])
+    assert wait_for(lambda: "later" in main(ground)["engine"]["databases"])
 
 
 def test_c07_living_worker_is_joined(ground):
@@ -207,7 +151,7 @@ def test_c16_closed_is_on_the_disk_before_the_fence(ground):
     upgrade(ground, ("before", "stop", '{"facts":{"fenced_at"'))
     assert (ground.state / "instances/main/closed").exists()
     # The gate itself has not moved yet.
-    Line(ground.socket("main"), *PLACES["app"]).close()
+    app(ground).close()
     os.kill(ground.fired(), signal.SIGCONT)
 
 
@@ -225,7 +169,7 @@ def test_c17_boot_opens_nothing_that_is_not_recovered(ground):
 def test_c18_gate_is_shut_before_the_engine_runs_and_ends_all_sessions(ground):
     silent = socket.socket(socket.AF_UNIX)
     silent.connect(str(ground.socket("main")))
-    writer = Line(ground.socket("main"), *PLACES["app"])
+    writer = app(ground)
     job = upgrade(ground, ("after", "stop", '{"begin":"stop"'))
     for line in (silent, writer.socket):
         line.settimeout(2)
@@ -267,8 +211,8 @@ def test_c21_from_opening_on_there_is_only_forward(ground):
     sabotage(ground, 2)
     ground.up()
     assert ground.outcome(job, 30) == "needs_attention"
-    assert ground.look()["instances"]["main"]["version"] == ground.versions["1.1"]
-    assert ground.look()["instances"]["main"]["closed"]
+    assert main(ground)["version"] == ground.versions["1.1"]
+    assert main(ground)["closed"]
     sabotage(ground, 2, good=True)
     ground.call("instance.recover", instance="main")
     serves(ground, "1.1")
@@ -302,7 +246,7 @@ def test_c28_reboot_takes_secrets_of_waiting_work(ground):
     assert ground.outcome(waiting) == "interrupted"
     assert ground.job(waiting)["error"]["retryable"]
     serves(ground, "1.0")
-    assert "late" not in ground.look()["instances"]["main"]["engine"]["users"]
+    assert "late" not in main(ground)["engine"]["users"]
 
 
 # --- engines and versions that misbehave ---

@@ -2,18 +2,14 @@
 of the disk, and a new daemon recovers on it. SIGKILL never finds a missing sync; this does."""
 
 import os
-import pathlib
 import subprocess
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "fault"))
 import matrix
 from disk import Disk, can_make
-from ground import Ground
+from ground import BUILD, Ground
 
-BUILD = os.environ.get("DBGUEST_BUILD", pathlib.Path(__file__).parents[2] / "build")
 ALL = os.environ.get("DBGUEST_MATRIX") == "all"
 BY_NAME = {operation.name: operation for operation in matrix.OPERATIONS}
 NAMES = ["upgrade", "create", "backup.create", "backup.restore", "version.pull", "delete"]

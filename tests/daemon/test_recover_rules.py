@@ -1,57 +1,14 @@
 """What recovers late, twice, or beside another job must not touch what others have made since."""
 
 import json
-import os
-import pathlib
 import shutil
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "fault"))
 import journal
-from ground import Ground, Line, Refused, kill, wait_for
-
-BUILD = os.environ.get("DBGUEST_BUILD", pathlib.Path(__file__).parents[2] / "build")
-APP = "AUTH", "app", "app-secret-7"
-
-
-@pytest.fixture(scope="module")
-def made():
-    ground = Ground(BUILD, 7)
-    try:
-        ground.make()
-        yield ground
-    finally:
-        ground.remove()
-
-
-@pytest.fixture
-def ground(made):
-    made.reset(versions=True)
-    made.up().serving()
-    made.all_ended()
-    yield made
-    made.down()
-
-
-def submit(ground, rule, method, **params):
-    """A job of main whose worker has met the rule when this returns."""
-    ground.rule(rule)
-    job = ground.submit(method, instance="main", **params)
-    wait_for(lambda: not (ground.fault / "rules").read_text() and ground.fired(), what="the record")
-    return job
-
-
-def upgrade(ground, rule):
-    return submit(ground, rule, "instance.upgrade", version=ground.versions["1.1"])
-
-
-def kill_all(ground):
-    ground.kill_daemon()
-    for pid in ground.processes():
-        kill(pid)
-    wait_for(lambda: not ground.processes(), what="the end of all")
+from scene import ground, is_closed, kill_all, made, main, serves, submit, upgrade  # noqa: F401
+from session import app
+from wait import Refused, kill, wait_for
 
 
 def needing_attention(ground):
@@ -61,41 +18,19 @@ def needing_attention(ground):
     return job
 
 
-def main(ground):
-    return ground.look()["instances"]["main"]
-
-
-def is_closed(ground):
-    assert main(ground)["closed"]
-    try:
-        Line(ground.socket("main"), *APP).close()
-    except OSError:
-        return
-    raise AssertionError("a client got in")
-
-
-def serves(ground, version):
-    def look():
-        found = main(ground)
-        return isinstance(found["engine"], dict) and found["engine"]["version"] == version \
-            and not found["closed"]
-    wait_for(look, 8, f"{version} to serve")
-    Line(ground.socket("main"), *APP).close()
-
-
 # --- closed stays closed (C16) ---
 
 @pytest.mark.parametrize("method", ["instance.start", "instance.restart"])
 def test_c16_job_that_died_before_it_was_refused_opens_nothing(ground, method):
     needing_attention(ground)
-    job = submit(ground, ("after", "kill", '"format":'), method)
+    job = submit(ground, [("after", "kill", '"format":')], method)
     assert ground.outcome(job) == "interrupted"
     is_closed(ground)
 
 
 def test_c16_delete_that_is_undone_leaves_closed_what_was(ground):
     needing_attention(ground)
-    job = submit(ground, ("after", "kill", '{"begin":"close"'), "instance.delete", confirm="main")
+    job = submit(ground, [("after", "kill", '{"begin":"close"')], "instance.delete", confirm="main")
     assert ground.outcome(job) == "interrupted"
     is_closed(ground)
     ground.call("instance.recover", instance="main")
@@ -109,7 +44,7 @@ def scribble(path):
 
 
 def test_c06_journal_without_a_byte_was_never_begun(ground):
-    job = submit(ground, ("before", "kill", '"format":'), "instance.restart")
+    job = submit(ground, [("before", "kill", '"format":')], "instance.restart")
     assert ground.outcome(job) == "interrupted"
     assert "nothing was done" in ground.job(job)["error"]["message"]
     serves(ground, "1.0")
@@ -138,7 +73,7 @@ def test_c01_journal_that_was_written_and_does_not_check_needs_a_person(ground, 
 
 
 def test_c16_journal_that_does_not_check_closes_what_it_was_about(ground):
-    job = submit(ground, ("after", "stop", '"format":'), "instance.restart")
+    job = submit(ground, [("after", "stop", '"format":')], "instance.restart")
     ground.kill_daemon()
     kill(ground.fired())
     scribble(ground.state / "jobs/open" / job / "journal")
@@ -191,7 +126,7 @@ def test_c01_recover_opens_nothing_whose_journal_it_cannot_read(ground):
 def test_undo_that_is_repeated_leaves_the_engine_that_serves(ground, record, when):
     ground.call("instance.configure", instance="main", settings={"lie": "1.1"})
     job = upgrade(ground, (when, "stop", record))
-    client, engine = Line(ground.socket("main"), *APP), ground.engine_pid()
+    client, engine = app(ground), ground.engine_pid()
     kill(ground.fired())
     assert ground.outcome(job) == "rolled_back"
     assert ground.engine_pid() == engine

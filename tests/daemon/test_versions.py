@@ -1,15 +1,11 @@
 """What becomes of versions: which may go, and who waits for whom."""
 
 import os
-import pathlib
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "fault"))
-from ground import Ground, Refused, kill, wait_for
-
-BUILD = os.environ.get("DBGUEST_BUILD", pathlib.Path(__file__).parents[2] / "build")
+from ground import BUILD, Ground
+from wait import Refused, kill, wait_for
 
 
 @pytest.fixture

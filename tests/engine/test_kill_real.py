@@ -21,9 +21,10 @@ import pytest
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "lib"), str(TESTS / "fault")]
 from daemon import build_folder, engine_processes  # noqa: E402
-from ground import Died, Ground, Refused, alive, kill, wait_for  # noqa: E402
+from ground import Ground  # noqa: E402
 from matrix import VICTIMS, Row, pattern_of  # noqa: E402
 from shop import PASSWORD, SHOPS, Prober  # noqa: E402
+from wait import Died, Refused, alive, kill, wait_for  # noqa: E402
 import table  # noqa: E402
 
 CACHE = pathlib.Path(os.environ.get("DBGUEST_TEST_CACHE", "/var/cache/dbguest"))

@@ -11,7 +11,8 @@ import signal
 import time
 import typing
 
-from ground import Counter, Died, Refused, kill, wait_for
+from session import Counter
+from wait import Died, Refused, kill, wait_for
 
 VICTIMS = ("worker", "daemon", "engine", "all")
 SETTLE_S = 8
