@@ -4,6 +4,9 @@ import itertools
 import json
 import socket
 
+PING = '{"jsonrpc":"2.0","id":1,"method":"agent.ping"}'
+MIB = 1024 * 1024
+
 
 class Failure(Exception):
     """The error that a call was answered with."""
@@ -15,6 +18,13 @@ class Failure(Exception):
         self.reason = error["data"]["reason"]
         self.hint = error["data"]["hint"]
         self.data = error["data"]
+
+
+def error_of(answer):
+    assert set(answer) == {"jsonrpc", "id", "error"}
+    assert set(answer["error"]) == {"code", "message", "data"}
+    assert {"reason", "native", "retryable", "hint", "job"} <= set(answer["error"]["data"])
+    return answer["error"]
 
 
 class Client:
