@@ -1,115 +1,25 @@
-"""The engine layer against a tree of a few programs. Needs root; names begin with the rule played.
+"""An engine as a service of its own: started, found, stopped, proved. Names have the rule."""
 
-DBGUEST_BUILD is the build folder with dbguest-launch and engine_driver.
-"""
-
-import contextlib
 import json
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 
 import pytest
 
+from engine_layer import LIBEXEC, make_driver, make_drivers, make_root, refused  # noqa: F401
 from engine_tree import Instance
-
-BUILD = pathlib.Path(os.environ.get("DBGUEST_BUILD", "build")).resolve()
-LIBEXEC = BUILD / "agent/engine"
-DRIVER = BUILD / "tests/engine/engine_driver"
-
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-
-class Driver:
-    def __init__(self, instance):
-        self.instance = instance
-
-    def argv(self, *args):
-        return [str(DRIVER), str(LIBEXEC), str(self.instance.folder), *map(str, args)]
-
-    def run(self, *args, **options):
-        """What it prints; fails with the reason of the error."""
-        done = subprocess.run(self.argv(*args), stdout=subprocess.PIPE, text=True, timeout=60,
-                              **options)
-        if done.returncode != 0:
-            raise Refused(json.loads(done.stdout.splitlines()[-1]))
-        return done.stdout.strip()
-
-    def start(self, *args):
-        return int(self.run("start", *args))
-
-    def spawn(self, *args, **options):
-        return subprocess.Popen(self.argv(*args), stdout=subprocess.PIPE, text=True, **options)
-
-
-class Refused(Exception):
-    def __init__(self, error):
-        super().__init__(error["message"])
-        self.reason = error["reason"]
-        self.native = error["native"]
-
-
-@contextlib.contextmanager
-def refused(reason):
-    with pytest.raises(Refused) as info:
-        yield info
-    assert info.value.reason == reason, str(info.value)
-
-
-def until(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("waited in vain")
-
-
-def lives(pid):
-    try:
-        state = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state.rpartition(")")[2].split()[0] not in "ZX"
-
-
-@pytest.fixture(name="root")
-def make_root():
-    root = pathlib.Path(tempfile.mkdtemp(prefix="engine-"))
-    root.chmod(0o755)
-    yield root
-    shutil.rmtree(root)
-
-
-@pytest.fixture(name="make")
-def make_drivers(root):
-    made = []
-
-    def make(**options):
-        made.append(Driver(Instance(root, **options)))
-        return made[-1]
-
-    yield make
-    for driver in made:
-        for pid in driver.instance.bound_pids():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-
-@pytest.fixture(name="driver")
-def make_driver(make):
-    return make()
+from wait import alive, wait_for
 
 
 def test_engine_sees_its_tree_and_has_no_rights(make):
     driver = make(script="id; cat /proc/self/status /proc/self/mounts; ls -l /; touch /x; "
                   "touch /var/lib/dbguest/data/mine; exec sleep 100")
     pid = driver.start()
-    until(lambda: (driver.instance.data / "files/mine").exists())
+    wait_for(lambda: (driver.instance.data / "files/mine").exists())
     log = (driver.instance.folder / "log/engine.log").read_text()
     uid = driver.instance.uid
 
@@ -142,7 +52,7 @@ def test_start_find_stop_prove(driver):
         driver.run("prove")
 
     driver.run("stop")
-    assert not lives(pid)
+    assert not alive(pid)
     assert driver.run("find") == "0"
     driver.run("prove")
     assert "up" in driver.run("log")
@@ -183,7 +93,7 @@ def test_c12_engine_survives_its_starter(driver):
     starter.kill()
     starter.wait()
     time.sleep(0.1)
-    assert lives(pid)
+    assert alive(pid)
     assert int(driver.run("find")) == pid
     driver.run("stop")
 
@@ -206,7 +116,7 @@ def test_c12_engine_cannot_forge_the_record_in_its_lock(make):
     driver = make(script="(echo '{}' >&4) || echo refused; (echo '{}' >/proc/self/fd/4) || "
                   "echo refused; (echo '{}' >&3) || echo refused; exec sleep 100")
     pid = driver.start()
-    until(lambda: driver.run("log").count("refused") == 3)
+    wait_for(lambda: driver.run("log").count("refused") == 3)
     assert int(driver.run("find")) == pid
 
 
@@ -222,9 +132,9 @@ def test_c12_record_of_a_reused_pid_is_no_engine(driver):
 def test_c13_child_left_by_a_dead_engine_is_found_and_ended(make):
     driver = make(script="setsid sleep 1000 & exec sleep 2000")
     pid = driver.start()
-    until(lambda: len(driver.instance.bound_pids()) == 2)
+    wait_for(lambda: len(driver.instance.bound_pids()) == 2)
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not lives(pid))
+    wait_for(lambda: not alive(pid))
 
     assert driver.run("find") == "0"
     with refused("busy"):
@@ -242,24 +152,24 @@ def test_c13_nothing_is_ended_when_the_main_process_is_not_known(driver, record)
         driver.run("await")
     with refused("busy"):
         driver.start()
-    assert lives(pid)
+    assert alive(pid)
 
 
 def test_c13_next_start_ends_what_a_crash_left(make):
     driver = make(script="setsid sleep 1000 & exec sleep 2000")
     pid = driver.start()
-    until(lambda: len(driver.instance.bound_pids()) == 2)
+    wait_for(lambda: len(driver.instance.bound_pids()) == 2)
     left, = set(driver.instance.bound_pids()) - {pid}
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not lives(pid))
+    wait_for(lambda: not alive(pid))
     driver.start()
-    assert not lives(left)
+    assert not alive(left)
 
 
 def test_c13_waiting_leaves_a_tool_alone(driver):
     driver.start()
     with driver.spawn("tool", "-", "/bin/sleep", "1") as tool:
-        until(lambda: len(driver.instance.bound_pids()) >= 4)
+        wait_for(lambda: len(driver.instance.bound_pids()) >= 4)
         driver.run("stop")
         assert tool.wait(10) == 0
 
@@ -268,7 +178,7 @@ def test_c13_child_that_let_go_of_the_lock_is_still_in_the_way(make):
     driver = make(script="for fd in 3 4 5 6; do flock -u $fd; done 2>/dev/null; "
                   "touch /var/lib/dbguest/data/free; setsid sleep 1000 & exec sleep 2000")
     pid = driver.start()
-    until((driver.instance.data / "files/free").exists)
+    wait_for((driver.instance.data / "files/free").exists)
     lock = driver.instance.data / "engine.lock"
     subprocess.run(["flock", "-n", lock, "true"], check=True)  # so it is free indeed
 
@@ -276,7 +186,7 @@ def test_c13_child_that_let_go_of_the_lock_is_still_in_the_way(make):
     with refused("busy"):
         driver.start()
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not lives(pid))
+    wait_for(lambda: not alive(pid))
     with refused("busy"):
         driver.run("prove")
     driver.run("await")
@@ -290,9 +200,9 @@ def test_c13_waiting_never_ends_the_main_process(make):
     os.kill(pid, signal.SIGTERM)
     waiting = driver.spawn("await")
     time.sleep(0.5)
-    assert lives(pid)
+    assert alive(pid)
     assert waiting.wait(20) == 0
-    assert not lives(pid)
+    assert not alive(pid)
 
 
 def test_c14_lock_file_stays_the_same(driver):
@@ -338,7 +248,7 @@ def test_c17_permit_counts_on_tmpfs_while_its_giver_lives(driver):
 
         (permits / "main").write_text(permit_of(os.getpid()))
         with subprocess.Popen(launcher):
-            until(lambda: driver.run("find") != "0" and driver.instance.bound_pids())
+            wait_for(lambda: driver.run("find") != "0" and driver.instance.bound_pids())
             driver.run("stop")
     finally:
         subprocess.run(["umount", permits], check=True)
@@ -352,67 +262,6 @@ def test_socket_folder_keeps_the_mode_that_a_gate_gave_it(driver):
     driver.instance.sockets.chmod(0o700)
     driver.start()
     assert driver.instance.sockets.stat().st_mode & 0o777 == 0o700
-
-
-def test_tool_runs_in_the_tree_and_returns_what_it_said(driver):
-    uid = driver.instance.uid
-    assert driver.run("tool", "-", "/bin/sh", "-c", "id -u; echo $LANG; echo $$") == (
-        f"{uid}\nC.UTF-8\n2")
-    assert driver.run("tool", "i", "/bin/cat", input="from outside") == "from outside"
-    assert driver.run("tool", "w", "/bin/ls", "/var/lib") == ""
-    status = driver.run("tool", "r", "/bin/cat", "/proc/self/status")
-    assert "CapEff:\t0000000000000002" in status
-    assert "CapBnd:\t0000000000000002" in status
-
-
-def test_tool_that_fails_is_quoted(driver):
-    with refused("engine") as info:
-        driver.run("tool", "-", "/bin/sh", "-c", "echo no luck >&2; exit 3")
-    assert "status 3" in str(info.value)
-    assert info.value.native == "no luck"
-    with refused("engine") as info:
-        driver.run("tool", "-", "/bin/sh", "-c", "kill -9 $$")
-    assert "status 137" in str(info.value)
-    with refused("internal") as info:
-        driver.run("tool", "-", "/bin/nothing")
-    assert "cannot execute '/bin/nothing'" in str(info.value)
-
-
-def test_tool_on_stopped_data_is_busy_while_the_engine_runs(driver):
-    driver.start()
-    with refused("busy"):
-        driver.run("tool", "s", "/bin/id")
-    assert driver.run("tool", "-", "/bin/id", "-un") == "faker"
-    driver.run("stop")
-    assert driver.run("tool", "s", "/bin/id", "-un") == "faker"
-
-
-def test_engine_does_not_start_while_a_tool_is_on_its_data(driver):
-    with driver.spawn("tool", "s", "/bin/sh", "-c", "while test ! -e /var/lib/dbguest/data/end; "
-                      "do sleep 0.1; done") as tool:
-        until(lambda: len(driver.instance.bound_pids()) >= 2)
-        with refused("busy"):
-            driver.start()
-        (driver.instance.data / "files/end").touch()
-        assert tool.wait(10) == 0
-    driver.start()
-
-
-def test_c09_tool_ends_with_what_it_left_behind(driver):
-    driver.run("tool", "s", "/bin/sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & exit 0")
-    assert not driver.instance.bound_pids()
-    driver.run("prove")
-
-
-@pytest.mark.parametrize("flags", ["s", "sr"])
-def test_c09_tool_dies_with_its_worker(driver, flags):
-    worker = driver.spawn("tool", flags, "/bin/sh", "-c",
-                          "setsid sleep 1000 & setsid sh -c 'sleep 1000 & sleep 2000' & wait")
-    until(lambda: len(driver.instance.bound_pids()) >= 5)
-    worker.kill()
-    worker.wait()
-    until(lambda: not driver.instance.bound_pids(), seconds=2)
-    driver.run("prove")
 
 
 def test_tree_path_takes_the_last_version(driver):
