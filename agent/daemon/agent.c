@@ -3,12 +3,12 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "client.h"
 #include "config.h"
 #include "daemon.h"
+#include "disk.h"
 #include "error.h"
 #include "events.h"
 #include "instance.h"
@@ -46,14 +46,20 @@ void agent_subscribe(struct request *request)
     events_subscribe(request);
 }
 
-void agent_metrics(struct request *request)
+static void metrics_on_disk(void *context, const struct disk *disk)
 {
+    struct request *request = context;
     struct json_object *result = json_object_new_object();
     autotext struct text text = { 0 };
 
-    metrics_print(request->daemon, &text);
+    metrics_print(request->daemon, disk, &text);
     json_add_string(result, "text", text.bytes);
     request_result(request, result);
+}
+
+void agent_metrics(struct request *request)
+{
+    disk_ask(request->daemon, metrics_on_disk, request);
 }
 
 static void add_jobs(const struct daemon *daemon, struct json_object *result)
@@ -73,16 +79,17 @@ static void add_jobs(const struct daemon *daemon, struct json_object *result)
     json_add_int(jobs, "recovering", recovering);
 }
 
-static void add_disk(const struct config *config, struct json_object *result)
+/* One that does not answer has a path, and nothing more is known of it. */
+static void add_disk(const struct config *config, const struct disk *found,
+                     struct json_object *result)
 {
     struct json_object *disk = json_add_object(result, "disk");
-    struct statvfs status = { 0 };
 
-    if (statvfs(config->site.state_dir, &status) != 0)
-        return;
     json_add_string(disk, "path", config->site.state_dir);
-    json_add_int(disk, "free_bytes", (int64_t)(status.f_bavail * status.f_frsize));
-    json_add_int(disk, "total_bytes", (int64_t)(status.f_blocks * status.f_frsize));
+    if (!found->known)
+        return;
+    json_add_int(disk, "free_bytes", found->free_bytes);
+    json_add_int(disk, "total_bytes", found->total_bytes);
 }
 
 static void add_limits(const struct config *config, struct json_object *result)
@@ -106,7 +113,7 @@ static int64_t count_instances(const struct daemon *daemon)
     return count;
 }
 
-static void info_on_programs(void *context)
+static void info_on_disk(void *context, const struct disk *disk)
 {
     struct request *request = context;
     struct daemon *daemon = request->daemon;
@@ -124,11 +131,18 @@ static void info_on_programs(void *context)
     json_add_int(result, "instances", count_instances(daemon));
     add_jobs(daemon, result);
     json_add_int(result, "memory_bytes", metrics_memory_bytes());
-    add_disk(daemon->config, result);
+    add_disk(daemon->config, disk, result);
     add_limits(daemon->config, result);
     json_add(result, "datastores", programs_describe(daemon));
     json_add_string(result, "table", method_table_digest());
     request_result(request, result);
+}
+
+static void info_on_programs(void *context)
+{
+    struct request *request = context;
+
+    disk_ask(request->daemon, info_on_disk, request);
 }
 
 void agent_info(struct request *request)

@@ -2,12 +2,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "config.h"
 #include "daemon.h"
+#include "disk.h"
 #include "error.h"
 #include "events.h"
 #include "file.h"
@@ -65,21 +65,17 @@ static void print_instances(const struct daemon *daemon, struct text *out)
             instance_name(instance), instance_datastore(instance), instance_status(instance));
 }
 
-static void print_disk(const struct daemon *daemon, struct text *out)
+static void print_disk(const struct disk *disk, struct text *out)
 {
-    struct statvfs status = { 0 };
-
-    if (statvfs(daemon->config->site.state_dir, &status) != 0)
+    if (!disk->known)
         return;
     head(out, "dbguest_disk_free_bytes", "gauge", "bytes", "Free where the state lies.");
-    text_printf(out, "dbguest_disk_free_bytes %llu\n",
-                (unsigned long long)status.f_bavail * status.f_frsize);
+    text_printf(out, "dbguest_disk_free_bytes %lld\n", (long long)disk->free_bytes);
     head(out, "dbguest_disk_size_bytes", "gauge", "bytes", "Size of that file system.");
-    text_printf(out, "dbguest_disk_size_bytes %llu\n",
-                (unsigned long long)status.f_blocks * status.f_frsize);
+    text_printf(out, "dbguest_disk_size_bytes %lld\n", (long long)disk->total_bytes);
 }
 
-void metrics_print(const struct daemon *daemon, struct text *out)
+void metrics_print(const struct daemon *daemon, const struct disk *disk, struct text *out)
 {
     head(out, "dbguest_build_info", "gauge", NULL, "The release that answers.");
     text_printf(out, "dbguest_build_info{version=\"%s\"} 1\n", DBGUEST_VERSION);
@@ -93,6 +89,6 @@ void metrics_print(const struct daemon *daemon, struct text *out)
     text_printf(out, "dbguest_events_total %lld\n", (long long)events_seq(daemon));
     print_jobs(daemon, out);
     print_instances(daemon, out);
-    print_disk(daemon, out);
+    print_disk(disk, out);
     text_add(out, "# EOF\n");
 }

@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 struct daemon;
+struct disk;
 struct text;
 
-void metrics_print(const struct daemon *daemon, struct text *out);
+void metrics_print(const struct daemon *daemon, const struct disk *disk, struct text *out);
 /* Resident, of this process. */
 int64_t metrics_memory_bytes(void);
 
