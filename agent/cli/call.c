@@ -17,6 +17,7 @@
 
 #define LOOK_EVERY_MS 100
 #define RECONNECT_S 60.0
+#define RECONNECT_QUIET_S 1.0
 #define RECONNECT_EVERY_NS 200000000L
 
 /* What stays while connections come and go. */
@@ -142,12 +143,21 @@ static enum call_end take_answer(struct conversation *talk, struct json_object *
     return error != NULL ? CALL_ERROR : CALL_RESULT;
 }
 
+/* The job that is waited for; "" when it has no name yet. */
+static const char *job_of(const struct conversation *talk)
+{
+    const char *job = json_get_string(talk->call->params, "job");
+    bool waits = strcmp(talk->call->method, "job.wait") == 0 && job != NULL;
+
+    return waits ? job : talk->progress.job;
+}
+
 static enum call_end interrupted(struct conversation *talk)
 {
-    const char *job = talk->progress.job;
+    const char *job = job_of(talk);
 
     progress_clear(&talk->progress);
-    if (!talk->call->job)
+    if (job[0] == '\0' && !talk->call->job)
         (void)fputc('\n', stderr);
     else if (job[0] != '\0')
         (void)fprintf(stderr,
@@ -167,15 +177,39 @@ static bool send_request(struct conversation *talk)
     return talk->id != 0;
 }
 
+static double reconnect_s(const struct call *call)
+{
+    double deadline = json_get_double(call->params, "deadline_s");
+
+    return deadline > 0 && deadline < RECONNECT_S ? deadline : RECONNECT_S;
+}
+
+static void say_lost(struct conversation *talk)
+{
+    const char *job = job_of(talk);
+
+    progress_clear(&talk->progress);
+    if (talk->progress.kind == PROGRESS_NONE || talk->progress.kind == PROGRESS_JSON)
+        return;
+    (void)fprintf(stderr, "the daemon went away%s%s%s; waiting for the next one, at most %.0f s\n",
+                  job[0] != '\0' ? ", " : "", job, job[0] != '\0' ? " goes on" : "",
+                  reconnect_s(talk->call));
+}
+
 /* The daemon is restarted: the instances and the job go on meanwhile. */
 static bool reconnect(struct conversation *talk, struct error *err)
 {
     const struct timespec pause = { 0, RECONNECT_EVERY_NS };
-    double until = process_clock_s() + RECONNECT_S;
+    double since = process_clock_s();
+    bool said = false;
 
     client_free(talk->client);
     talk->client = NULL;
-    while (!client_interrupted() && process_clock_s() < until) {
+    while (!client_interrupted() && process_clock_s() - since < reconnect_s(talk->call)) {
+        if (!said && process_clock_s() - since > RECONNECT_QUIET_S) {
+            say_lost(talk);
+            said = true;
+        }
         error_clear(err);
         talk->client = client_open(talk->call->cli->socket, err);
         if (talk->client != NULL && send_request(talk))
@@ -189,15 +223,17 @@ static bool reconnect(struct conversation *talk, struct error *err)
 
 static enum call_end lost(struct conversation *talk, struct error *err)
 {
-    const char *job = talk->progress.job;
+    const char *job = job_of(talk);
 
     if (client_interrupted())
         return interrupted(talk);
     progress_clear(&talk->progress);
     if (err->reason == ERROR_NONE)
         error_set(err, ERROR_INTERNAL, "the daemon went away");
-    if (talk->call->job && job[0] != '\0')
-        error_prefix(err, "%s may go on without it", job);
+    if (job[0] == '\0')
+        return CALL_NO_DAEMON;
+    error_prefix(err, "%s may go on without it", job);
+    error_hint(err, "then: dbguestctl job wait %s", job);
     return CALL_NO_DAEMON;
 }
 

@@ -149,6 +149,7 @@ int report_no_daemon(const struct cli *cli, const struct error *err)
     add_lines(&text, "hint:",
               "systemctl start dbguestd (the instances go on without it); log: journalctl -eu "
               "dbguestd");
+    add_lines(&text, "", err->hint);
     print(&text);
     return EXIT_NO_DAEMON;
 }

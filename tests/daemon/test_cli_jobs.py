@@ -109,6 +109,59 @@ def test_daemon_may_be_restarted_in_the_middle(path):
     assert len(keys) == 2 and keys[0] == keys[1]
 
 
+def test_ctrl_c_in_job_wait_leaves_the_job(path):
+    forever = threading.Event()
+
+    def hang(params, note):
+        note(job="j184", state="running", step="settle", step_number=2, step_count=11)
+        forever.wait(10)
+        return {}
+
+    with Stub(path, job__wait=hang):
+        terminal = Terminal(path, "job", "wait", "j184")
+        terminal.read("settle")
+        terminal.type("\x03")
+        code = terminal.end()
+        forever.set()
+    assert code == 130
+    assert terminal.text.splitlines()[-1].startswith("j184 goes on: dbguestctl job show j184")
+
+
+def go_away(stub, **known):
+    """An answer that is the daemon's end, in the middle of a job."""
+    def answer(params, note):
+        note(job="j5", state="running", step="start", step_number=1, step_count=2, **known)
+        stub.close()
+        raise Hangup
+
+    return answer
+
+
+def test_daemon_that_does_not_come_back_says_how_to_go_on(path):
+    stub = Stub(path)
+    stub.answers["instance.start"] = go_away(stub)
+    stub.listen()
+    done = run(path, "instance", "start", "main", "--deadline-s", "2")
+    assert done.returncode == 20 and done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "the daemon went away, j5 goes on; waiting for the next one, at most 2 s",
+        f"error: j5 may go on without it: no dbguestd at {path}: no such file or directory",
+        "   hint: systemctl start dbguestd (the instances go on without it); log: journalctl -eu "
+        "dbguestd",
+        "         then: dbguestctl job wait j5"]
+
+
+def test_ctrl_c_while_the_daemon_is_away_leaves_the_job(path):
+    stub = Stub(path)
+    stub.answers["instance.start"] = go_away(stub)
+    stub.listen()
+    terminal = Terminal(path, "instance", "start", "main")
+    terminal.read("waiting for the next one, at most 60 s")
+    terminal.type("\x03")
+    assert terminal.end() == 130
+    assert terminal.text.splitlines()[-1].startswith("j5 goes on: dbguestctl job show j5")
+
+
 def test_rolled_back_upgrade_says_cause_and_engine(path):
     def fail(params, note):
         note(job="j185", state="running", step="start", step_number=8, step_count=11)
