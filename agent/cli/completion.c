@@ -4,26 +4,33 @@
 
 #include "document.h"
 #include "json.h"
+#include "memory.h"
 #include "text.h"
 
 static const char head[] =
     "# bash completion for dbguestctl; made from its method table.\n"
     "\n"
-    "# The names of a noun: a column of its list.\n"
+    "# The names of a noun, a column of its list: of the instance or datastore that was said.\n"
     "_dbguestctl_names() {\n"
-    "    case \"$1\" in\n"
-    "    instance | backup | job) command dbguestctl \"$1\" list 2>/dev/null | tail -n +2 | cut "
-    "-f1 "
-    ";;\n"
-    "    version) command dbguestctl version list 2>/dev/null | tail -n +2 | cut -f2 ;;\n"
-    "    datastore) echo postgresql mariadb mysql redis valkey ;;\n"
+    "    local ctl=(command dbguestctl) column=1\n"
+    "    [[ -n $socket ]] && ctl+=(--socket \"$socket\")\n"
+    "    case \"$1 ${said[*]: -1}\" in\n"
+    "    instance\\ * | backup\\ * | job\\ *) ctl+=(\"$1\" list) ;;\n"
+    "    version\\ postgresql | version\\ mariadb | version\\ mysql | version\\ redis | "
+    "version\\ valkey)\n"
+    "        ctl+=(version list \"${said[*]: -1}\") column=2 ;;\n"
+    "    version\\ *) ctl+=(version list) column=2 ;;\n"
+    "    database\\ * | user\\ *) ctl+=(\"$1\" list \"${said[2]}\") ;;\n"
+    "    datastore\\ *) printf '%s\\n' postgresql mariadb mysql redis valkey && return ;;\n"
+    "    *) return ;;\n"
     "    esac\n"
+    "    \"${ctl[@]}\" 2>/dev/null | tail -n +2 | cut -f\"$column\"\n"
     "}\n"
     "\n"
-    "# Sets arguments (what each is a name of), options, and words of the option before the "
-    "cursor.\n"
+    "# Sets arguments (what each is a name of), options, and words or names of the option before\n"
+    "# the cursor.\n"
     "_dbguestctl_command() {\n"
-    "    arguments='' options='' words=''\n"
+    "    arguments='' options='' words='' names=''\n"
     "    case \"$1 $2\" in\n";
 
 static const char after_commands[] = "    esac\n"
@@ -32,16 +39,27 @@ static const char after_commands[] = "    esac\n"
                                      "    esac\n"
                                      "}\n";
 
+/* Names may hold anything: they are compared and quoted, never given to compgen, which expands. */
 static const char tail[] =
+    "\n"
+    "# Which of the lines read begin with $1.\n"
+    "_dbguestctl_reply() {\n"
+    "    local line\n"
+    "    while IFS= read -r line; do\n"
+    "        [[ $line == \"$1\"* && $line != *\\\\* ]] && COMPREPLY+=(\"$(printf '%q' "
+    "\"$line\")\")\n"
+    "    done\n"
+    "}\n"
     "\n"
     "_dbguestctl() {\n"
     "    local current=\"${COMP_WORDS[COMP_CWORD]}\" before=\"${COMP_WORDS[COMP_CWORD-1]}\"\n"
     "    local global='--json --wide --quiet --progress --socket --no-color --help'\n"
-    "    local arguments options words said=() i\n"
+    "    local arguments options words names said=() socket='' i\n"
     "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
     "        case \"${COMP_WORDS[i]}\" in\n"
     "        --json | --wide | --quiet | --no-color | --help | --detach | --no-queue | --*-stdin) "
     ";;\n"
+    "        --socket) socket=\"${COMP_WORDS[++i]}\" ;;\n"
     "        --*) ((i++)) ;;\n"
     "        *) said+=(\"${COMP_WORDS[i]}\") ;;\n"
     "        esac\n"
@@ -49,26 +67,47 @@ static const char tail[] =
     "    COMPREPLY=()\n"
     "    _dbguestctl_command \"${said[0]}\" \"${said[1]}\" \"$before\"\n"
     "    if [[ -n $words ]]; then\n"
-    "        COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+    "        _dbguestctl_reply \"$current\" < <(printf '%s\\n' $words)\n"
+    "    elif [[ -n $names ]]; then\n"
+    "        _dbguestctl_reply \"$current\" < <(_dbguestctl_names \"$names\")\n"
     "    elif [[ $before == --socket ]]; then\n"
     "        COMPREPLY=($(compgen -f -- \"$current\"))\n"
     "    elif [[ $current == -* ]]; then\n"
-    "        COMPREPLY=($(compgen -W \"$options $global\" -- \"$current\"))\n"
-    "    elif ((${#said[@]} == 0)); then\n"
-    "        COMPREPLY=($(compgen -W \"$(_dbguestctl_verbs)\" -- \"$current\"))\n"
-    "    elif ((${#said[@]} == 1)); then\n"
-    "        COMPREPLY=($(compgen -W \"$(_dbguestctl_verbs \"${said[0]}\")\" -- \"$current\"))\n"
+    "        _dbguestctl_reply \"$current\" < <(printf '%s\\n' $options $global)\n"
+    "    elif ((${#said[@]} < 2)); then\n"
+    "        _dbguestctl_reply \"$current\" < <(_dbguestctl_verbs \"${said[0]}\")\n"
     "    else\n"
     "        words=($arguments)\n"
     "        i=\"${words[${#said[@]} - 2]}\"\n"
-    "        COMPREPLY=($(compgen -W \"$(_dbguestctl_names \"$i\")\" -- \"$current\"))\n"
+    "        _dbguestctl_reply \"$current\" < <(_dbguestctl_names \"$i\" \"${said[2]}\" "
+    "\"$socket\")\n"
     "    fi\n"
     "}\n"
     "complete -F _dbguestctl dbguestctl\n";
 
-static void add_words(const struct option *option, struct text *out)
+/* What an option or argument is a name of; NULL when it is none, or a new one. */
+static const char *names_of(const struct command *command, const struct option *option)
+{
+    static const char *const listed[] = { "instance", "datastore", "version", "backup", "job" };
+    bool of_instance = strcmp(command->noun, "database") == 0 || strcmp(command->noun, "user") == 0;
+
+    if (option->new_name)
+        return NULL;
+    for (size_t i = 0; option->named != NULL && i < ARRAY_SIZE(listed); i++)
+        if (strcmp(option->named, listed[i]) == 0)
+            return listed[i];
+    if (of_instance && strcmp(option->name, "name") == 0)
+        return command->noun;
+    return of_instance && strcmp(option->name, "databases") == 0 ? "database" : NULL;
+}
+
+static void add_words(const struct command *command, const struct option *option, struct text *out)
 {
     struct json_object *words = json_get(option->schema, "enum");
+    const char *names = option->argument ? NULL : names_of(command, option);
+
+    if (names != NULL)
+        text_printf(out, "        [[ $3 == --%s ]] && names=%s\n", option->dashed, names);
 
     if (words == NULL)
         words = json_get(json_get(option->schema, "items"), "enum");
@@ -87,8 +126,7 @@ static void add_command(const struct command *command, struct text *out)
     for (size_t i = 0; i < command->count; i++) {
         const struct option *option = &command->options[i];
         if (option->argument)
-            text_printf(out, "%s ",
-                        option->named != NULL && !option->new_name ? option->named : "-");
+            text_printf(out, "%s ", names_of(command, option) ? names_of(command, option) : "-");
     }
     text_add(out, "'\n        options='");
     for (size_t i = 0; i < command->count; i++) {
@@ -98,7 +136,7 @@ static void add_command(const struct command *command, struct text *out)
     }
     text_add(out, "'\n");
     for (size_t i = 0; i < command->count; i++)
-        add_words(&command->options[i], out);
+        add_words(command, &command->options[i], out);
     text_add(out, "        ;;\n");
 }
 
@@ -111,7 +149,11 @@ static void add_commands(const struct document *document, struct text *out)
             add_command(command, out);
         command_free(command);
     }
-    text_add(out, "    'watch '*) options='--instance --kinds' ;;\n");
+    text_add(out, "    'watch '*)\n"
+                  "        options='--instance --kinds'\n"
+                  "        [[ $3 == --instance ]] && names=instance\n"
+                  "        [[ $3 == --kinds ]] && words='status job backup heartbeat'\n"
+                  "        ;;\n");
 }
 
 /* Nouns; with an argument the verbs of that one. */
@@ -130,12 +172,18 @@ static void add_verbs(const struct document *document, struct text *out)
         }
         command_free(command);
     }
-    text_add(out, "\n_dbguestctl_verbs() {\n    case \"$1\" in\n    '') echo");
+    text_add(out, "\n_dbguestctl_verbs() {\n    case \"$1\" in\n    '') printf '%s\\n'");
     json_object_object_foreachC (nouns, noun)
         text_printf(out, " %s", noun.key);
-    text_add(out, " watch call completion ;;\n    completion) echo bash ;;\n");
+    text_add(out,
+             " watch call completion ;;\n    completion) echo bash ;;\n    call) printf '%s\\n'");
+    for (size_t i = 0; (command = document_command(document, i)) != NULL; i++) {
+        text_printf(out, " %s", command->name);
+        command_free(command);
+    }
+    text_add(out, " ;;\n");
     json_object_object_foreachC (nouns, noun) {
-        text_printf(out, "    %s) echo", noun.key);
+        text_printf(out, "    %s) printf '%%s\\n'", noun.key);
         for (size_t i = 0; i < json_object_array_length(noun.val); i++)
             text_printf(out, " %s", json_object_get_string(json_object_array_get_idx(noun.val, i)));
         text_add(out, " ;;\n");

@@ -5,6 +5,8 @@ import shlex
 import signal
 import subprocess
 
+import pytest
+
 from cli_samples import LIST
 from cli_stub import PROGRAM, Stub, environment, run
 
@@ -73,21 +75,62 @@ def test_help_says_who_answers(path):
     assert run(path).returncode == 2
 
 
-def test_completion_completes_verbs_and_names(path, tmp_path):
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/dbguestctl").symlink_to(PROGRAM)
-    script = f"""source <({PROGRAM} completion bash)
-        complete_words() {{ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dbguestctl
-                            echo "${{COMPREPLY[*]}}"; }}
-        complete_words dbguestctl inst; complete_words dbguestctl instance up
-        complete_words dbguestctl instance upgrade m
-        complete_words dbguestctl instance stop main --mode ''
-        complete_words dbguestctl user create main anna --pass"""
-    with Stub(path, instance__list=LIST):
+@pytest.fixture
+def complete(path, tmp_path):
+    """What a Tab behind each line of words would offer."""
+    def typed(*lines):
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/dbguestctl").symlink_to(PROGRAM)
+        script = f"""source <({PROGRAM} completion bash)
+            complete_words() {{ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dbguestctl
+                                echo "${{COMPREPLY[*]}}"; }}
+            """ + "\n".join(f"complete_words dbguestctl {line}" for line in lines)
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True,
                               env=environment(path, PATH=f"{tmp_path}/bin:{os.environ['PATH']}"))
-    assert done.stdout.splitlines() == ["instance", "upgrade", "main", "clean immediate",
-                                        "--password-stdin"]
+        assert done.stderr == ""
+        return done.stdout.splitlines()
+
+    return typed
+
+
+def test_completion_completes_words_of_the_table(complete):
+    assert complete("inst", "instance up", "instance stop main --mode ''", "job list --state r",
+                    "user create main anna --pass", "--progress p", "call job.l", "completion ''",
+                    "instance list --wid", "version pull ''", "user set-password main anna x") == [
+        "instance", "upgrade", "clean immediate", "running recovering", "--password-stdin",
+        "plain", "job.list", "bash", "--wide", "postgresql mariadb mysql redis valkey", ""]
+
+
+def test_completion_completes_names(path, complete):
+    def versions(params, _):
+        rows = [{"datastore": "redis", "version": "7.0"}, {"datastore": "mariadb", "version": "7.1"}]
+        wanted = params.get("datastore")
+        return {"versions": [row for row in rows if wanted in (None, row["datastore"])],
+                "next_marker": None}
+
+    def named(rows, *names):
+        return {rows: [{rows[:-1] if rows in ("backups", "jobs") else "name": name}
+                       for name in names], "next_marker": None}
+
+    with Stub(path, instance__list=LIST, version__list=versions,
+              backup__list=named("backups", "main-1", "shop-1"), job__list=named("jobs", "j1", "j2"),
+              database__list=named("databases", "shop"), user__list=named("users", "anna")):
+        assert complete("instance upgrade m", "instance upgrade main 7", "version show redis 7",
+                        "instance create new mariadb 7", "instance create m", "backup restore m",
+                        "job wait ''", "database drop main s", "user drop main a",
+                        "user create main b --databases s", "job list --instance s",
+                        f"--socket {path} instance show m", "instance --socket /none show m") == [
+            "main", "7.0 7.1", "7.0", "7.1", "", "main-1", "j1 j2", "shop", "anna", "shop",
+            "shop", "main", ""]
+
+
+def test_name_is_not_run_by_completion(path, complete, tmp_path):
+    names = [f"$(touch {tmp_path}/ran)", f"`touch {tmp_path}/ran`", "two words", "a\nb"]
+    with Stub(path, database__list={"databases": [{"name": name} for name in names],
+                                    "next_marker": None}):
+        (said,) = complete("database drop main ''")
+    assert not (tmp_path / "ran").exists()
+    assert shlex.split(said) == names[:3]
 
 
 def test_daemon_with_another_table_teaches_its_verbs(path, tmp_path):
