@@ -18,6 +18,7 @@
 struct engine;
 struct error;
 struct json_object;
+struct page;
 struct task;
 
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_ALL };
@@ -38,12 +39,6 @@ struct database {
     const char *name;
     const char *encoding; /* or NULL: the datastore's default */
     const char *locale;   /* or NULL */
-};
-
-/* Of a list: names after marker in byte order (NULL: from the start), at most limit. */
-struct page {
-    const char *marker;
-    size_t limit;
 };
 
 /* Whether data of one version may be used by another, judged by the engine's knowledge (5. DESIGN).
@@ -155,9 +150,8 @@ struct datastore {
     bool (*check_upgrade)(struct task *task, struct json_object *target,
                           struct json_object *findings, struct error *err);
 
-    /* Rows are {name, owner, size_bytes, encoding, locale}. */
-    bool (*database_list)(struct task *task, const struct page *page, struct json_object *rows,
-                          struct error *err);
+    /* Rows are {name, owner, size_bytes, encoding, locale}, by name in byte order. */
+    bool (*database_list)(struct task *task, struct page *page, struct error *err);
     /* One by name: fills row or fails with not_found. */
     bool (*database_show)(struct task *task, const char *name, struct json_object *row,
                           struct error *err);
@@ -173,8 +167,7 @@ struct datastore {
 
     /* Rows are {name, login, databases: {name: "write"}, clients}; Redis: keys, channels,
      * categories in place of databases. */
-    bool (*user_list)(struct task *task, const struct page *page, struct json_object *rows,
-                      struct error *err);
+    bool (*user_list)(struct task *task, struct page *page, struct error *err);
     bool (*user_show)(struct task *task, const char *name, struct json_object *row,
                       struct error *err);
     bool (*user_create)(struct task *task, const struct user *users, size_t count,

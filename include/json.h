@@ -46,6 +46,8 @@ void json_add(struct json_object *object, const char *name, struct json_object *
 /* Makes an empty array (object) at name and lends it. */
 struct json_object *json_add_array(struct json_object *object, const char *name);
 struct json_object *json_add_object(struct json_object *object, const char *name);
+/* Takes over text that is JSON already: it is printed as it is, and no getter looks into it. */
+void json_add_text(struct json_object *object, const char *name, char *text);
 /* A deep copy that the caller owns. */
 struct json_object *json_copy(struct json_object *object);
 

@@ -4,11 +4,11 @@
 #include <time.h>
 
 #include "cleanup.h"
-#include "datastore.h"
 #include "error.h"
 #include "file.h"
 #include "json.h"
 #include "memory.h"
+#include "page.h"
 #include "process.h"
 #include "site.h"
 

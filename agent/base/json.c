@@ -174,6 +174,23 @@ struct json_object *json_add_object(struct json_object *object, const char *name
     return member;
 }
 
+static int print_text(struct json_object *object, struct printbuf *out, int level, int flags)
+{
+    const char *text = json_object_get_userdata(object);
+
+    (void)level;
+    (void)flags;
+    return printbuf_memappend(out, text, (int)strlen(text));
+}
+
+void json_add_text(struct json_object *object, const char *name, char *text)
+{
+    struct json_object *value = made(json_object_new_boolean(true));
+
+    json_object_set_serializer(value, print_text, text, json_object_free_userdata);
+    json_add(object, name, value);
+}
+
 struct json_object *json_copy(struct json_object *object)
 {
     struct json_object *copy = NULL;

@@ -20,6 +20,7 @@
 #include "json.h"
 #include "memory.h"
 #include "operation.h"
+#include "page.h"
 #include "place.h"
 #include "process.h"
 #include "site.h"

@@ -17,6 +17,7 @@
 #include "memory.h"
 #include "method.h"
 #include "operation.h"
+#include "page.h"
 #include "place.h"
 #include "process.h"
 #include "state.h"
@@ -87,16 +88,13 @@ static bool names_present(struct task *task, const struct verb *verb, struct jso
 static bool add_listed(struct task *task, const struct verb *verb, struct json_object *objects,
                        struct json_object *present, struct error *err)
 {
-    autoptr(json_object) rows = json_object_new_array();
     autoptr(json_object) names = json_object_new_object();
-    struct page all = { .marker = NULL, .limit = EVERYTHING };
-    bool good = verb->kind == OBJECT_DATABASE ? task->store->database_list(task, &all, rows, err)
-                                              : task->store->user_list(task, &all, rows, err);
+    autopage struct page all = { .limit = EVERYTHING, .names = names };
+    bool good = verb->kind == OBJECT_DATABASE ? task->store->database_list(task, &all, err)
+                                              : task->store->user_list(task, &all, err);
 
     if (!good)
         return false;
-    for (size_t i = 0; i < json_object_array_length(rows); i++)
-        json_add_bool(names, json_get_string(json_object_array_get_idx(rows, i), "name"), true);
     for (size_t i = 0; i < json_object_array_length(objects); i++) {
         const char *name = json_get_string(json_object_array_get_idx(objects, i), "name");
 
@@ -335,22 +333,16 @@ const struct operation catalog_operation = { .steps = catalog_steps, .resolve = 
 /* --- reads --- */
 
 static bool list(struct task *task, struct json_object *result, const char *member,
-                 bool (*function)(struct task *task, const struct page *page,
-                                  struct json_object *rows, struct error *err),
+                 bool (*function)(struct task *task, struct page *page, struct error *err),
                  struct error *err)
 {
-    size_t limit = (size_t)json_get_int(task->params, "limit");
-    struct page page = { .marker = json_get_string(task->params, "marker"), .limit = limit + 1 };
-    struct json_object *rows = json_add_array(result, member);
+    autopage struct page page = { .marker = json_get_string(task->params, "marker"),
+                                  .limit = (size_t)json_get_int(task->params, "limit") };
 
-    json_add(result, "next_marker", NULL);
-    if (!must_run(task, err) || !function(task, &page, rows, err))
+    if (!must_run(task, err) || !function(task, &page, err))
         return false;
-    if (json_object_array_length(rows) > limit) {
-        json_object_array_del_idx(rows, limit, json_object_array_length(rows) - limit);
-        struct json_object *last = json_object_array_get_idx(rows, limit - 1);
-        json_add(result, "next_marker", json_object_get(json_get(last, "name")));
-    }
+    page_add_to(&page, result, member);
+    json_add_string(result, "next_marker", page.more ? page.last : NULL);
     return true;
 }
 

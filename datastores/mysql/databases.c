@@ -5,6 +5,7 @@
 #include "flavour.h"
 #include "json.h"
 #include "my.h"
+#include "page.h"
 #include "text.h"
 
 #define OF_TENANTS "NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')"
@@ -15,51 +16,49 @@ static const char row_sql[] =
     "t.TABLE_SCHEMA = s.SCHEMA_NAME) FROM information_schema.SCHEMATA s WHERE "
     "s.SCHEMA_NAME " OF_TENANTS;
 
-static void fill_row(struct json_object *row, char **values)
+static bool add_rows(struct rows *found, struct page *page)
 {
-    json_add_string(row, "name", values[0]);
-    json_add_string(row, "owner", NULL);
-    json_add_int(row, "size_bytes", strtoll(values[3], NULL, 10));
-    json_add_string(row, "encoding", values[1]);
-    json_add_string(row, "locale", values[2]);
-}
-
-bool mysql_database_list(struct task *task, const struct page *page, struct json_object *rows,
-                         struct error *err)
-{
-    autoptr(connection) db = my_connect(task, err);
-    autoptr(rows) found =
-        db == NULL
-            ? NULL
-            : my_query(db, err,
-                       "%s AND BINARY s.SCHEMA_NAME > BINARY %L ORDER BY BINARY "
-                       "s.SCHEMA_NAME LIMIT %u",
-                       row_sql, page->marker == NULL ? "" : page->marker, (uint64_t)page->limit);
     if (found == NULL)
         return false;
-    for (char **values = my_next(found); values != NULL; values = my_next(found)) {
-        struct json_object *row = json_object_new_object();
-        fill_row(row, values);
-        json_object_array_add(rows, row);
+    for (char **values = my_next(found); values != NULL && page_row(page, values[0]);
+         values = my_next(found)) {
+        page_string(page, "owner", NULL);
+        page_int(page, "size_bytes", strtoll(values[3], NULL, 10));
+        page_string(page, "encoding", values[1]);
+        page_string(page, "locale", values[2]);
+        page_end(page, '}');
     }
     return true;
+}
+
+bool mysql_database_list(struct task *task, struct page *page, struct error *err)
+{
+    autoptr(connection) db = my_connect(task, err);
+    autoptr(rows) found = db == NULL
+                              ? NULL
+                              : my_query(db, err,
+                                         "%s AND BINARY s.SCHEMA_NAME > BINARY %L ORDER BY BINARY "
+                                         "s.SCHEMA_NAME LIMIT %u",
+                                         row_sql, page->marker == NULL ? "" : page->marker,
+                                         (uint64_t)page->limit + 1);
+
+    return add_rows(found, page);
 }
 
 bool mysql_database_show(struct task *task, const char *name, struct json_object *row,
                          struct error *err)
 {
+    autopage struct page page = { .limit = 1 };
     autoptr(connection) db = my_connect(task, err);
     autoptr(rows) found =
         db == NULL ? NULL
                    : my_query(db, err, "%s AND BINARY s.SCHEMA_NAME = BINARY %L", row_sql, name);
-    if (found == NULL)
-        return false;
 
-    char **values = my_next(found);
-    if (values == NULL)
+    if (!add_rows(found, &page))
+        return false;
+    if (page.count == 0)
         return error_set(err, ERROR_NOT_FOUND, "database '%s' does not exist", name);
-    fill_row(row, values);
-    return true;
+    return page_only_row(&page, row, err);
 }
 
 struct json_object *my_databases(struct connection *db, struct error *err)

@@ -99,10 +99,10 @@ const struct flavour flavour_mariadb = {
     .is_closed = "SELECT COALESCE(@@GLOBAL.init_connect LIKE '%closed%', 0)",
     .sessions = NOT_THE_AGENT,
     .accounts =
-        "(SELECT User AS user, COALESCE(JSON_VALUE(Priv, '$.account_locked'), '0') IN ('1', "
-        "'true') AS locked, JSON_VALUE(Priv, '$.authentication_string') AS secret FROM "
-        "mysql.global_priv WHERE Host = '%' AND COALESCE(JSON_VALUE(Priv, '$.is_role'), "
-        "'0') NOT IN ('1', 'true'))",
+        /* Roles have no host. */
+    "(SELECT User AS user, COALESCE(JSON_VALUE(Priv, '$.account_locked') IN ('1', 'true'), 0) "
+    "AS locked, JSON_VALUE(Priv, '$.authentication_string') AS secret FROM mysql.global_priv "
+    "WHERE Host = '%')",
     .account_facts = "SELECT CONCAT(User, '@', Host), LEFT(SHA2(CONCAT_WS('|', JSON_VALUE(Priv, "
                      "'$.plugin'), JSON_VALUE(Priv, '$.authentication_string'), JSON_VALUE(Priv, "
                      "'$.account_locked'), JSON_VALUE(Priv, '$.is_role'), JSON_EXTRACT(Priv, "

@@ -82,8 +82,7 @@ bool mysql_position_follows(const char *before, const char *after);
 char *my_position(struct task *task, struct connection *db, struct error *err);
 
 /* databases.c */
-bool mysql_database_list(struct task *task, const struct page *page, struct json_object *rows,
-                         struct error *err);
+bool mysql_database_list(struct task *task, struct page *page, struct error *err);
 bool mysql_database_show(struct task *task, const char *name, struct json_object *row,
                          struct error *err);
 bool mysql_database_create(struct task *task, const struct database *databases, size_t count,
@@ -107,8 +106,7 @@ void my_grant_all(struct connection *db, const struct user *users, size_t count,
                   struct error *each);
 
 /* users.c */
-bool mysql_user_list(struct task *task, const struct page *page, struct json_object *rows,
-                     struct error *err);
+bool mysql_user_list(struct task *task, struct page *page, struct error *err);
 bool mysql_user_show(struct task *task, const char *name, struct json_object *row,
                      struct error *err);
 bool mysql_user_create(struct task *task, const struct user *users, size_t count,

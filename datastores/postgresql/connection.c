@@ -77,6 +77,13 @@ static bool fail_result(const PGresult *result, PGconn *db, struct error *err)
     return error_native(err, native);
 }
 
+static bool check_result(const PGresult *result, PGconn *db, struct error *err)
+{
+    ExecStatusType status = PQresultStatus(result);
+
+    return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || fail_result(result, db, err);
+}
+
 static bool fail_connection(PGconn *db, struct error *err)
 {
     error_set(err, ERROR_ENGINE, "the connection to the server was lost");
@@ -245,24 +252,42 @@ static PGresult *take_answers(struct task *task, PGconn *db, struct error *err)
     return kept;
 }
 
+static bool send_query(PGconn *db, const char *sql, struct error *err)
+{
+    if (sql == NULL)
+        return error_set(err, ERROR_INVALID, "a name is not valid text");
+    return PQsendQuery(db, sql) || fail_connection(db, err);
+}
+
 PGresult *pg_query(struct task *task, PGconn *db, const char *sql, struct error *err)
 {
-    if (sql == NULL) {
-        error_set(err, ERROR_INVALID, "a name is not valid text");
+    if (!send_query(db, sql, err))
         return NULL;
-    }
-    if (!PQsendQuery(db, sql)) {
-        fail_connection(db, err);
-        return NULL;
-    }
     autoptr(PGresult) result = take_answers(task, db, err);
-    if (result == NULL)
+    if (result == NULL || !check_result(result, db, err))
         return NULL;
-    if (PQresultStatus(result) != PGRES_TUPLES_OK && PQresultStatus(result) != PGRES_COMMAND_OK) {
-        fail_result(result, db, err);
-        return NULL;
-    }
     return steal(result);
+}
+
+bool pg_query_many(struct task *task, PGconn *db, const char *sql, struct pg_answers *answers,
+                   struct error *err)
+{
+    if (!send_query(db, sql, err))
+        return false;
+    for (size_t i = 0; i < answers->count; i++) {
+        answers->each[i] = await_answer(task, db, err) ? PQgetResult(db) : NULL;
+        if (answers->each[i] == NULL)
+            return err->reason == ERROR_NONE ? fail_connection(db, err) : false;
+        if (!check_result(answers->each[i], db, err))
+            return false;
+    }
+    return true;
+}
+
+void pg_answers_done(struct pg_answers *answers)
+{
+    for (size_t i = 0; i < answers->count; i++)
+        PQclear(answers->each[i]);
 }
 
 bool pg_run(struct task *task, PGconn *db, const char *sql, struct error *err)

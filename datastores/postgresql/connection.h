@@ -50,6 +50,16 @@ char *pg_format(PGconn *db, const char *format, ...);
 bool pg_run(struct task *task, PGconn *db, const char *sql, struct error *err);
 /* Rows; NULL when it fails. */
 PGresult *pg_query(struct task *task, PGconn *db, const char *sql, struct error *err);
+/* As many statements in one message, and their answers; good for nothing when it fails. */
+struct pg_answers {
+    PGresult *each[4];
+    size_t count;
+};
+bool pg_query_many(struct task *task, PGconn *db, const char *sql, struct pg_answers *answers,
+                   struct error *err);
+void pg_answers_done(struct pg_answers *answers);
+#define autoanswers __attribute__((cleanup(pg_answers_done)))
+
 /* The first column of the first row; NULL when it fails, "" for no row or null. Caller frees. */
 char *pg_value(struct task *task, PGconn *db, const char *sql, struct error *err);
 

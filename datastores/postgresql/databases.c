@@ -5,6 +5,7 @@
 #include "json.h"
 #include "log.h"
 #include "memory.h"
+#include "page.h"
 #include "postgresql.h"
 #include "text.h"
 
@@ -34,17 +35,25 @@ static char *rows_sql(PGconn *db, const char *condition)
                      locale, condition);
 }
 
-static void fill_row(const PGresult *rows, int i, struct json_object *row)
+static bool fetch_databases(struct task *task, PGconn *db, const char *condition, struct page *page,
+                            struct error *err)
 {
-    json_add_string(row, "name", pg_cell(rows, i, 0));
-    json_add_string(row, "owner", pg_cell(rows, i, 1));
-    json_add_int(row, "size_bytes", pg_cell_int(rows, i, 2));
-    json_add_string(row, "encoding", pg_cell(rows, i, 3));
-    json_add_string(row, "locale", pg_cell(rows, i, 4));
+    autofree char *sql = condition == NULL ? NULL : rows_sql(db, condition);
+    autoptr(PGresult) rows = pg_query(task, db, sql, err);
+
+    if (rows == NULL)
+        return false;
+    for (int i = 0; i < PQntuples(rows) && page_row(page, pg_cell(rows, i, 0)); i++) {
+        page_string(page, "owner", pg_cell(rows, i, 1));
+        page_int(page, "size_bytes", pg_cell_int(rows, i, 2));
+        page_string(page, "encoding", pg_cell(rows, i, 3));
+        page_string(page, "locale", pg_cell(rows, i, 4));
+        page_end(page, '}');
+    }
+    return true;
 }
 
-bool postgresql_database_list(struct task *task, const struct page *page, struct json_object *rows,
-                              struct error *err)
+bool postgresql_database_list(struct task *task, struct page *page, struct error *err)
 {
     autoptr(PGconn) db = pg_connect(task, "postgres", err);
 
@@ -52,38 +61,24 @@ bool postgresql_database_list(struct task *task, const struct page *page, struct
         return false;
     autofree char *condition = pg_format(
         db, "datname::text COLLATE \"C\" > %L ORDER BY datname::text COLLATE \"C\" LIMIT %u",
-        page->marker == NULL ? "" : page->marker, (unsigned int)page->limit);
-    autofree char *sql = condition == NULL ? NULL : rows_sql(db, condition);
-    autoptr(PGresult) result = pg_query(task, db, sql, err);
-    if (result == NULL)
-        return false;
-
-    for (int i = 0; i < PQntuples(result); i++) {
-        struct json_object *row = json_object_new_object();
-
-        fill_row(result, i, row);
-        json_object_array_add(rows, row);
-    }
-    return true;
+        page->marker == NULL ? "" : page->marker, (unsigned int)page->limit + 1);
+    return fetch_databases(task, db, condition, page, err);
 }
 
 bool postgresql_database_show(struct task *task, const char *name, struct json_object *row,
                               struct error *err)
 {
     autoptr(PGconn) db = pg_connect(task, "postgres", err);
+    autopage struct page page = { .limit = 1 };
 
     if (db == NULL)
         return false;
     autofree char *condition = pg_format(db, "datname::text = %L", name);
-    autofree char *sql = condition == NULL ? NULL : rows_sql(db, condition);
-    autoptr(PGresult) result = pg_query(task, db, sql, err);
-    if (result == NULL)
+    if (!fetch_databases(task, db, condition, &page, err))
         return false;
-    if (PQntuples(result) == 0)
+    if (page.count == 0)
         return error_set(err, ERROR_NOT_FOUND, "database '%s' does not exist", name);
-
-    fill_row(result, 0, row);
-    return true;
+    return page_only_row(&page, row, err);
 }
 
 PGresult *postgresql_connectable(struct task *task, PGconn *db, struct error *err)

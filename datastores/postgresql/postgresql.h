@@ -68,8 +68,7 @@ bool postgresql_facts_follow(struct json_object *before, struct json_object *aft
 bool postgresql_position_follows(const char *before, const char *after);
 
 /* databases.c */
-bool postgresql_database_list(struct task *task, const struct page *page, struct json_object *rows,
-                              struct error *err);
+bool postgresql_database_list(struct task *task, struct page *page, struct error *err);
 bool postgresql_database_show(struct task *task, const char *name, struct json_object *row,
                               struct error *err);
 bool postgresql_database_create(struct task *task, const struct database *databases, size_t count,
@@ -113,8 +112,7 @@ char *postgresql_losing_sessions(struct task *task, PGconn *db, const struct pg_
                                  bool revoke, struct error *err);
 
 /* users.c */
-bool postgresql_user_list(struct task *task, const struct page *page, struct json_object *rows,
-                          struct error *err);
+bool postgresql_user_list(struct task *task, struct page *page, struct error *err);
 bool postgresql_user_show(struct task *task, const char *name, struct json_object *row,
                           struct error *err);
 bool postgresql_user_create(struct task *task, const struct user *users, size_t count,

@@ -45,13 +45,25 @@ static void acl_add(struct acl *acl, const char *line, size_t length)
 {
     if (length <= strlen("user ") || strncmp(line, "user ", strlen("user ")) != 0)
         return;
-    acl->lines = xrealloc(acl->lines, (acl->count + 1) * sizeof(*acl->lines));
+    if (acl->count == acl->room) {
+        acl->room = acl->room * 2 + 16;
+        acl->lines = xrealloc(acl->lines, acl->room * sizeof(*acl->lines));
+    }
     acl->lines[acl->count++] = xstrndup(line + strlen("user "), length - strlen("user "));
+}
+
+/* The engine lists them in order. */
+static bool is_sorted(const struct acl *acl)
+{
+    for (size_t i = 1; i < acl->count; i++)
+        if (compare_lines(&acl->lines[i - 1], &acl->lines[i]) > 0)
+            return false;
+    return true;
 }
 
 static void acl_sort(struct acl *acl)
 {
-    if (acl->count > 1)
+    if (!is_sorted(acl))
         qsort(acl->lines, acl->count, sizeof(*acl->lines), compare_lines);
 }
 
@@ -153,27 +165,61 @@ bool acl_is_ours(const char *name)
 char *acl_next_rule(const char **place)
 {
     const char *start = *place + strspn(*place, " ");
-    size_t length = strcspn(start, start[0] == '(' ? ")" : " ");
+    const char *end = strchrnul(start, start[0] == '(' ? ')' : ' ');
 
     if (start[0] == '\0')
         return NULL;
-    length += start[0] == '(' && start[length] == ')';
-    *place = start + length;
-    return xstrndup(start, length);
+    end += start[0] == '(' && *end == ')';
+    *place = end;
+    return xstrndup(start, (size_t)(end - start));
+}
+
+void acl_split(const char *line, struct rules *rules)
+{
+    const char *at = strchrnul(line, ' ');
+
+    rules->count = 0;
+    for (;;) {
+        while (*at == ' ')
+            at++;
+        if (*at == '\0')
+            return;
+        if (rules->count == rules->room) {
+            rules->room = rules->room * 2 + 32;
+            rules->each = xrealloc(rules->each, rules->room * sizeof(*rules->each));
+        }
+        const char *end = strchrnul(at, *at == '(' ? ')' : ' ');
+        end += *at == '(' && *end == ')';
+        rules->each[rules->count++] = (struct rule){ at, (size_t)(end - at) };
+        at = end;
+    }
+}
+
+static bool is_word(const struct rule *rule, const char *word)
+{
+    return rule->length == strlen(word) && memcmp(rule->start, word, rule->length) == 0;
+}
+
+bool acl_login_of(const struct rules *rules)
+{
+    bool login = false;
+
+    for (size_t i = 0; i < rules->count; i++) {
+        if (is_word(&rules->each[i], "on"))
+            login = true;
+        if (is_word(&rules->each[i], "off") || is_word(&rules->each[i], "reset"))
+            login = false;
+    }
+    return login;
 }
 
 bool acl_is_login(const char *line)
 {
-    const char *place = line + strcspn(line, " ");
-    bool login = false;
+    struct rules rules = { 0 };
 
-    for (char *rule = acl_next_rule(&place); rule != NULL; rule = acl_next_rule(&place)) {
-        if (strcmp(rule, "on") == 0)
-            login = true;
-        if (strcmp(rule, "off") == 0 || strcmp(rule, "reset") == 0)
-            login = false;
-        free(rule);
-    }
+    acl_split(line, &rules);
+    bool login = acl_login_of(&rules);
+    free(rules.each);
     return login;
 }
 

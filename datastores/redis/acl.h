@@ -23,7 +23,7 @@ struct task;
 
 struct acl {
     char **lines; /* in byte order of the names */
-    size_t count;
+    size_t count, room;
 };
 void acl_free(struct acl *acl);
 DEFINE_AUTOPTR(acl, acl_free)
@@ -46,6 +46,17 @@ bool acl_is_ours(const char *name);
 
 /* Walks the rules of a line: NULL at its end. A selector "(...)" is one rule. Free each. */
 char *acl_next_rule(const char **place);
+
+/* The same at once, without copies; starts zeroed, may be used again, the caller frees each. */
+struct rules {
+    struct rule {
+        const char *start;
+        size_t length;
+    } * each;
+    size_t count, room;
+};
+void acl_split(const char *line, struct rules *rules);
+bool acl_login_of(const struct rules *rules);
 
 bool acl_gate_closed(const struct engine *engine);
 /* Writes the files for accounts and gate, durably, in the order that never opens by accident. */

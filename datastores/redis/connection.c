@@ -137,9 +137,12 @@ static bool introduce(redisContext *db, struct task *task, struct error *err)
 
     if (secret == NULL)
         return false;
-    bool known = RUN(db, err, "AUTH", REDIS_AGENT, secret);
+    SEND(db, "AUTH", REDIS_AGENT, secret);
     explicit_bzero(secret, strlen(secret));
-    return known && RUN(db, err, "CLIENT", "SETNAME", name);
+    SEND(db, "CLIENT", "SETNAME", name);
+    autoptr(redisReply) known = connection_read(db, err);
+    autoptr(redisReply) named = known == NULL ? NULL : connection_read(db, err);
+    return named != NULL && connection_check(known, err) && connection_check(named, err);
 }
 
 redisContext *connection_open(struct task *task, struct error *err)

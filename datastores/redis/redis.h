@@ -61,8 +61,7 @@ bool redis_facts(struct task *task, struct json_object *facts, struct error *err
 bool redis_facts_follow(struct json_object *before, struct json_object *after, struct error *err);
 bool redis_position_follows(const char *before, const char *after);
 
-bool redis_user_list(struct task *task, const struct page *page, struct json_object *rows,
-                     struct error *err);
+bool redis_user_list(struct task *task, struct page *page, struct error *err);
 bool redis_user_show(struct task *task, const char *name, struct json_object *row,
                      struct error *err);
 bool redis_user_create(struct task *task, const struct user *users, size_t count,

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "json.h"
 #include "memory.h"
+#include "page.h"
 #include "redis.h"
 #include "task.h"
 #include "text.h"
@@ -205,27 +206,36 @@ void rules_root(struct task *task, struct words *words)
     add_rules(task, words, root_rules);
 }
 
-struct json_object *rules_row(const char *line)
+/* The rules of a kind without its mark; keys that may only be read, "%R~", are told as they are. */
+static void add_kind(struct page *page, const char *key, const struct rules *rules,
+                     const char *mark)
 {
-    const char *place = line + strcspn(line, " ");
-    autofree char *name = acl_name(line);
-    struct json_object *row = json_object_new_object();
+    size_t skip = strlen(mark);
 
-    json_add_string(row, "name", name);
-    json_add_bool(row, "login", acl_is_login(line));
-    struct json_object *keys = json_add_array(row, "keys");
-    struct json_object *channels = json_add_array(row, "channels");
-    struct json_object *categories = json_add_array(row, "categories");
-    for (char *rule = acl_next_rule(&place); rule != NULL; rule = acl_next_rule(&place)) {
-        if (rule[0] == '~')
-            json_object_array_add(keys, json_object_new_string(rule + 1));
-        else if (rule[0] == '%')
-            json_object_array_add(keys, json_object_new_string(rule));
-        else if (rule[0] == '&')
-            json_object_array_add(channels, json_object_new_string(rule + 1));
-        else if (text_starts(rule, "+@"))
-            json_object_array_add(categories, json_object_new_string(rule + 2));
-        free(rule);
+    page_array(page, key);
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct rule *rule = &rules->each[i];
+
+        if (rule->length >= skip && memcmp(rule->start, mark, skip) == 0)
+            page_item(page, rule->start + skip, rule->length - skip);
+        else if (mark[0] == '~' && rule->start[0] == '%')
+            page_item(page, rule->start, rule->length);
     }
-    return row;
+    page_end(page, ']');
+}
+
+bool rules_row(struct page *page, const char *line)
+{
+    autofree char *name = acl_name(line);
+    struct rules rules = { 0 };
+
+    if (!page_row(page, name))
+        return false;
+    acl_split(line, &rules);
+    page_bool(page, "login", acl_login_of(&rules));
+    add_kind(page, "keys", &rules, "~");
+    add_kind(page, "channels", &rules, "&");
+    add_kind(page, "categories", &rules, "+@");
+    free(rules.each);
+    return true;
 }

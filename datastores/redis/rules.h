@@ -13,7 +13,7 @@
 #include "datastore.h"
 
 struct error;
-struct json_object;
+struct page;
 struct task;
 
 /* Names are those that the engine can hold: no white space and control characters, not ours. */
@@ -26,7 +26,7 @@ void rules_grant(struct task *task, const struct user *user, bool all, struct wo
 void rules_revoke(const struct user *user, const char *line, struct words *words);
 /* The account "root". */
 void rules_root(struct task *task, struct words *words);
-/* {name, login, keys, channels, categories} of a line; the caller adds clients. */
-struct json_object *rules_row(const char *line);
+/* Begins a row, {name, login, keys, channels, categories}; the caller adds clients and its end. */
+bool rules_row(struct page *page, const char *line);
 
 #endif

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "json.h"
 #include "memory.h"
+#include "page.h"
 #include "redis.h"
 #include "rules.h"
 #include "task.h"
@@ -281,8 +282,7 @@ static bool count_clients(redisContext *db, struct json_object *by_name, struct 
     return true;
 }
 
-bool redis_user_list(struct task *task, const struct page *page, struct json_object *rows,
-                     struct error *err)
+bool redis_user_list(struct task *task, struct page *page, struct error *err)
 {
     autoptr(redisContext) db = connection_open(task, err);
     autoptr(acl) acl = db == NULL ? NULL : acl_read(task->engine, db, err);
@@ -290,14 +290,15 @@ bool redis_user_list(struct task *task, const struct page *page, struct json_obj
 
     if (acl == NULL || !count_clients(db, clients, err))
         return false;
-    for (size_t i = 0; i < acl->count && json_object_array_length(rows) < page->limit; i++) {
+    for (size_t i = 0; i < acl->count; i++) {
         autofree char *name = acl_name(acl->lines[i]);
         if (acl_is_ours(name) || strcmp(name, REDIS_ROOT) == 0 ||
             (page->marker != NULL && strcmp(name, page->marker) <= 0))
             continue;
-        struct json_object *row = rules_row(acl->lines[i]);
-        json_add_int(row, "clients", json_get_int(clients, name));
-        json_object_array_add(rows, row);
+        if (!rules_row(page, acl->lines[i]))
+            break;
+        page_int(page, "clients", json_get_int(clients, name));
+        page_end(page, '}');
     }
     return true;
 }
@@ -306,17 +307,15 @@ bool redis_user_show(struct task *task, const char *name, struct json_object *ro
                      struct error *err)
 {
     autobatch struct batch batch = { 0 };
+    autopage struct page page = { .limit = 1 };
     autoptr(json_object) clients = json_object_new_object();
     const char *line = NULL;
 
     if (!batch_open(&batch, task, 0, err) || (line = find(&batch, name, err)) == NULL ||
         !count_clients(batch.db, clients, err))
         return false;
-    autoptr(json_object) made = rules_row(line);
-    struct json_object_iter member;
-    json_object_object_foreachC (made, member) {
-        json_add(row, member.key, json_object_get(member.val));
-    }
-    json_add_int(row, "clients", json_get_int(clients, name));
-    return true;
+    rules_row(&page, line);
+    page_int(&page, "clients", json_get_int(clients, name));
+    page_end(&page, '}');
+    return page_only_row(&page, row, err);
 }

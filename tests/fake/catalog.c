@@ -11,6 +11,7 @@
 #include "fake_net.h"
 #include "json.h"
 #include "memory.h"
+#include "page.h"
 #include "task.h"
 #include "text.h"
 
@@ -31,33 +32,33 @@ static char *find(struct connection *connection, const char *kind, const char *n
 /* --- lists --- */
 
 struct listing {
-    const struct page *page;
-    struct json_object *rows;
-    void (*fill)(struct json_object *row, const char *value);
+    struct page *page;
+    void (*fill)(struct page *page, const char *value);
 };
 
-static void fill_database(struct json_object *row, const char *value)
+static void fill_database(struct page *page, const char *value)
 {
-    json_add_string(row, "owner", "fake");
-    json_add_string(row, "encoding", value);
+    page_string(page, "owner", "fake");
+    page_string(page, "encoding", value);
 }
 
-static void fill_user(struct json_object *row, const char *value)
+static void fill_user(struct page *page, const char *value)
 {
-    struct json_object *databases = json_add_object(row, "databases");
     autofree char *copy = xstrdup(value + 17);
     char *rest = NULL;
     const char *login = strtok_r(copy, " ", &rest);
 
-    json_add_bool(row, "login", login != NULL && strcmp(login, "login") == 0);
+    page_bool(page, "login", login != NULL && strcmp(login, "login") == 0);
+    page_object(page, "databases");
     for (char *grant; (grant = strtok_r(NULL, ",", &rest)) != NULL;) {
         char *access = strchr(grant, '=');
 
         if (access == NULL)
             continue;
         *access = '\0';
-        json_add_string(databases, grant, access + 1);
+        page_pair(page, grant, access + 1);
     }
+    page_end(page, '}');
 }
 
 static bool add_row(const char *name, const char *value, void *context)
@@ -66,12 +67,10 @@ static bool add_row(const char *name, const char *value, void *context)
 
     if (listing->page->marker != NULL && strcmp(name, listing->page->marker) <= 0)
         return true;
-    if (json_object_array_length(listing->rows) >= listing->page->limit)
+    if (!page_row(listing->page, name))
         return false;
-    struct json_object *row = json_object_new_object();
-    json_add_string(row, "name", name);
-    listing->fill(row, value);
-    json_object_array_add(listing->rows, row);
+    listing->fill(listing->page, value);
+    page_end(listing->page, '}');
     return true;
 }
 
@@ -82,36 +81,34 @@ static bool list(struct task *task, const char *prefix, struct listing *listing,
     return connection != NULL && connection_list(connection, prefix, add_row, listing, err);
 }
 
-bool fake_database_list(struct task *task, const struct page *page, struct json_object *rows,
-                        struct error *err)
+bool fake_database_list(struct task *task, struct page *page, struct error *err)
 {
-    struct listing listing = { page, rows, fill_database };
+    struct listing listing = { page, fill_database };
 
     return list(task, "d:", &listing, err);
 }
 
-bool fake_user_list(struct task *task, const struct page *page, struct json_object *rows,
-                    struct error *err)
+bool fake_user_list(struct task *task, struct page *page, struct error *err)
 {
-    struct listing listing = { page, rows, fill_user };
+    struct listing listing = { page, fill_user };
 
     return list(task, "u:", &listing, err);
 }
 
 static bool show(struct task *task, const char *kind, const char *name,
-                 void (*fill)(struct json_object *row, const char *value), struct json_object *row,
+                 void (*fill)(struct page *page, const char *value), struct json_object *row,
                  struct error *err)
 {
     autoptr(connection) connection = connection_open(task, err);
     autofree char *value = connection == NULL ? NULL : find(connection, kind, name, err);
+    autopage struct page page = { .limit = 1 };
+    struct listing listing = { &page, fill };
 
     if (value == NULL)
         return false;
     if (value[0] == '\0')
         return error_set(err, ERROR_NOT_FOUND, "'%s' does not exist", name);
-    json_add_string(row, "name", name);
-    fill(row, value);
-    return true;
+    return add_row(name, value, &listing) && page_only_row(&page, row, err);
 }
 
 bool fake_database_show(struct task *task, const char *name, struct json_object *row,

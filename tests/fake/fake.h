@@ -34,8 +34,7 @@ bool fake_status(struct task *task, struct json_object *status, struct error *er
 bool fake_facts(struct task *task, struct json_object *facts, struct error *err);
 bool fake_position_follows(const char *before, const char *after);
 
-bool fake_database_list(struct task *task, const struct page *page, struct json_object *rows,
-                        struct error *err);
+bool fake_database_list(struct task *task, struct page *page, struct error *err);
 bool fake_database_show(struct task *task, const char *name, struct json_object *row,
                         struct error *err);
 bool fake_database_create(struct task *task, const struct database *databases, size_t count,
@@ -43,8 +42,7 @@ bool fake_database_create(struct task *task, const struct database *databases, s
 bool fake_database_drop(struct task *task, const struct database *databases, size_t count,
                         struct error *each, struct error *err);
 
-bool fake_user_list(struct task *task, const struct page *page, struct json_object *rows,
-                    struct error *err);
+bool fake_user_list(struct task *task, struct page *page, struct error *err);
 bool fake_user_show(struct task *task, const char *name, struct json_object *row,
                     struct error *err);
 bool fake_user_create(struct task *task, const struct user *users, size_t count, struct error *each,
