@@ -6,6 +6,7 @@
 #include "error.h"
 #include "json.h"
 #include "memory.h"
+#include "protocol_text.h"
 
 /* Rows that several methods give: their schema is called after the method that shows one. */
 struct row {
@@ -219,7 +220,7 @@ static struct json_object *errors(void)
         enum error_reason reason = (enum error_reason)i;
         struct json_object *error = json_add_object(all, error_word(reason));
         json_add_int(error, "code", openrpc_code(reason));
-        json_add_string(error, "message", error_word(reason));
+        json_add_string(error, "message", protocol_reasons[reason].when);
 
         struct json_object *data = json_add_object(error, "data");
         json_add_string(data, "reason", error_word(reason));

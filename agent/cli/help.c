@@ -16,6 +16,7 @@
 #define SECOND_NOUN 47
 #define NOUN_WIDTH 11
 #define NAME_WIDTH 20
+#define VERB_WIDTH 17
 
 /* --- one command --- */
 
@@ -198,7 +199,7 @@ static void add_locks(struct json_object *locks, struct text *out)
         text_add(out, ".");
 }
 
-static void add_reasons(const struct command *command, struct text *out)
+void help_reasons(const struct command *command, struct text *out)
 {
     struct json_object *errors = json_get(command->method, "errors");
 
@@ -228,7 +229,7 @@ void help_command(const struct cli *cli, const struct command *command, struct t
     text_printf(&facts, "Role %s.", role != NULL ? role : "operator");
     if (json_object_is_type(locks, json_type_array))
         add_locks(locks, &facts);
-    add_reasons(command, &facts);
+    help_reasons(command, &facts);
     screen_wrap(out, facts.bytes, HELP_COLUMNS, 0);
     text_add(out, "\n");
     for (size_t i = 0; examples != NULL && i < json_object_array_length(examples); i++)
@@ -247,8 +248,10 @@ bool help_noun(const struct cli *cli, const char *noun, struct text *out)
         if (strcmp(command->noun, noun) == 0 && command_is_shown(command)) {
             if (!any)
                 text_printf(out, "Usage: dbguestctl %s VERB [ARGUMENT…] [--option …]\n", noun);
-            text_printf(out, "  %-14s %s\n", command->verb,
-                        json_get_string(command->method, "summary"));
+            text_printf(out, "  %-14s ", command->verb);
+            screen_wrap(out, json_get_string(command->method, "summary"), HELP_COLUMNS - VERB_WIDTH,
+                        VERB_WIDTH);
+            text_add(out, "\n");
             any = true;
         }
         command_free(command);

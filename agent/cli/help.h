@@ -25,6 +25,8 @@ void help_usage(const struct command *command, struct text *out);
 /* What an option may be, in words. */
 void help_option(const struct document *document, const struct command *command, size_t index,
                  struct text *out);
+/* " Reasons: not_found …": what a command may end with. */
+void help_reasons(const struct command *command, struct text *out);
 /* "--port N" */
 void help_option_name(const struct command *command, size_t index, struct text *out);
 

@@ -103,7 +103,9 @@ static void add_command(const struct document *document, const struct command *c
     add_roff(out, usage.bytes);
     text_add(out, "\n");
     add_roff(out, json_get_string(command->method, "summary"));
-    text_printf(out, "\nRole %s.\n", json_get_string(command->method, "x-role"));
+    text_printf(out, "\nRole %s.", json_get_string(command->method, "x-role"));
+    help_reasons(command, out);
+    text_add(out, "\n");
     for (size_t i = 0; i < command->count; i++)
         if (!command->options[i].common)
             add_option(document, command, i, out);
@@ -128,13 +130,32 @@ static void add_commands(const struct document *document, struct text *out)
     }
 }
 
-static void add_exit_codes(struct text *out)
+/* What has no method of its own, as its help has it. */
+static void add_others(struct text *out)
 {
-    text_add(out, ".SH EXIT STATUS\n.TP\n0\ndone\n");
+    static const char *const others[] = { "watch", "call METHOD JSON", "completion bash" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        autofree char *word = xstrndup(others[i], strcspn(others[i], " "));
+        autotext struct text help = { 0 };
+        help_other(word, &help);
+        text_printf(out, ".SS %s\n.nf\n", others[i]);
+        /* The usage is the heading already. */
+        add_roff(out, strchr(help.bytes, '\n') + 1);
+        text_add(out, ".fi\n");
+    }
+}
+
+static void add_exit_codes(const struct document *document, struct text *out)
+{
+    struct json_object *errors = json_get(json_get(document->root, "components"), "errors");
+
+    text_add(out, ".SH EXIT STATUS\nThe reason of an error decides.\n.TP\n0\ndone\n");
     for (int i = ERROR_NONE + 1; i < ERROR_REASONS; i++) {
         enum error_reason reason = (enum error_reason)i;
-        text_printf(out, ".TP\n%d\n%s%s\n", i, error_word(reason),
-                    error_retryable(reason) ? " (trying again may work)" : "");
+        text_printf(out, ".TP\n%d\n\\fB%s\\fR: ", i, error_word(reason));
+        add_roff(out, json_get_string(json_get(errors, error_word(reason)), "message"));
+        text_add(out, error_retryable(reason) ? " (trying again may work)\n" : "\n");
     }
     text_add(out, ".TP\n20\nno daemon at the socket\n.TP\n130\nCtrl\\-C\n");
 }
@@ -147,7 +168,8 @@ int main(void)
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     text_add(&out, head);
     add_commands(document, &out);
-    add_exit_codes(&out);
+    add_others(&out);
+    add_exit_codes(document, &out);
     text_add(&out, tail);
     return fputs(out.bytes, stdout) < 0 || fflush(stdout) != 0 ? 1 : 0;
 }

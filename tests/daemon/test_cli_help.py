@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from cli_samples import LIST
-from cli_stub import PROGRAM, Stub, environment, run
+from cli_stub import BUILD, PROGRAM, Stub, environment, run
 
 
 # --- watch, help, completion, a newer daemon ---
@@ -65,6 +65,28 @@ def test_examples_of_help_are_good_command_lines(path):
             done = run(path, *words, stdin="secret\n")
             typed = re.search("(password-stdin|--confirm) is missing", done.stderr)
             assert done.returncode == 20 or typed, (line, done.stderr)
+
+
+def test_help_of_a_noun_fits_a_terminal(path):
+    for noun in {noun for noun, _ in every_verb()}:
+        done = run(path, noun, "--help")
+        assert done.returncode == 0 and max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_man_page_has_every_command_and_every_exit_code(path):
+    """In roff's own words, and no line that roff would take for one of its requests."""
+    page = (BUILD / "agent/cli/dbguestctl.1").read_text()
+    requests = {line.split()[0] for line in page.splitlines() if line.startswith((".", "'"))}
+    assert requests <= {".TH", ".SH", ".SS", ".TP", ".B", ".BR", ".br", ".PP", ".nf", ".fi"}
+    plain = page.replace("\\-", "-").replace("\\fB", "").replace("\\fR", "")
+    for noun, verb in every_verb():
+        assert f"\n.SS {noun} {verb}" in plain
+    for words in ("watch", "call METHOD JSON", "completion bash"):
+        assert f"\n.SS {words}\n" in plain
+    for exit_code in ("3\nnot_found: what was named is not there",
+                      "7\nbusy: held by a job, or in use (trying again may work)",
+                      "20\nno daemon at the socket", "130\nCtrl-C"):
+        assert f"\n.TP\n{exit_code}\n" in plain
 
 
 def test_help_says_who_answers(path):
