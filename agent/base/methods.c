@@ -805,6 +805,7 @@ const struct method methods[] = {
                        { "boot_id", "string", NULL }, { "seq", "integer", "of the last event" },
                        { "instances", "integer", NULL }, { "jobs", "object", "by state" },
                        { "memory_bytes", "integer", NULL }, { "disk", "object", NULL },
+                       { "clock", "object", "seen running; whether age removes" },
                        { "limits", "object", NULL }, { "datastores", "array", NULL },
                        { "table", "string", "digest of the method table" }),
       .examples = EXAMPLES("agent info", "agent info --json") },

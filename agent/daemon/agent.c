@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "clock.h"
 #include "config.h"
 #include "daemon.h"
 #include "disk.h"
@@ -132,6 +133,7 @@ static void info_on_disk(void *context, const struct disk *disk)
     add_jobs(daemon, result);
     json_add_int(result, "memory_bytes", metrics_memory_bytes());
     add_disk(daemon->config, disk, result);
+    json_add(result, "clock", clock_to_json());
     add_limits(daemon->config, result);
     json_add(result, "datastores", programs_describe(daemon));
     json_add_string(result, "table", method_table_digest());

@@ -6,9 +6,7 @@
 
 struct daemon;
 
-/* Notes what the clock says now, to notice when it jumps. */
-void forget_begin(void);
-/* Removes ended jobs that are more, or older, than is kept. */
+/* Removes ended jobs that are more, or older, than is kept. Age is time seen running (clock.h). */
 void forget_old_jobs(struct daemon *daemon);
 
 #endif

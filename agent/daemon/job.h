@@ -99,6 +99,7 @@ struct job {
     char *params_hash;
     double asked_at, started_at, ended_at; /* CLOCK_REALTIME */
     double started_clock_s;                /* CLOCK_BOOTTIME */
+    double ended_running_s;                /* clock.h */
     double took_s;
     char *outcome; /* "ok" or a reason, once ended */
     char *note;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <uv.h>
 
+#include "clock.h"
 #include "config.h"
 #include "daemon.h"
 #include "error.h"
@@ -149,6 +150,7 @@ static void keep_outcome(struct job *job, struct json_object *end)
     job->outcome = xstrdup(outcome != NULL ? outcome : "internal");
     job->note = rows_note(end);
     job->ended_at = ended_at > 0 ? ended_at : process_time_s();
+    job->ended_running_s = clock_running_s();
     job->took_s = -1;
     if (job->started_clock_s > 0)
         job->took_s = process_clock_s() - job->started_clock_s;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "config.h"
 #include "daemon.h"
 #include "disk.h"
@@ -87,6 +88,9 @@ void metrics_print(const struct daemon *daemon, const struct disk *disk, struct 
     text_printf(out, "dbguest_connections %zu\n", server_client_count(daemon));
     head(out, "dbguest_events", "counter", NULL, "Events of this boot.");
     text_printf(out, "dbguest_events_total %lld\n", (long long)events_seq(daemon));
+    head(out, "dbguest_removal_suspended", "gauge", NULL,
+         "Whether the clock has jumped, so that nothing is removed by age.");
+    text_printf(out, "dbguest_removal_suspended %d\n", !clock_is_sound());
     print_jobs(daemon, out);
     print_instances(daemon, out);
     print_disk(disk, out);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "config.h"
 #include "daemon.h"
 #include "error.h"
@@ -46,12 +47,14 @@ static void settling_free(struct settling *settling)
     free(settling);
 }
 
-/* What the journal does not say: when it began, who took over, and the steps if they were cut. */
+/* What the journal does not say: what its age counts from, when it began, who took over, and the
+ * steps if they were cut. */
 static struct json_object *more_of(const struct job *job)
 {
     struct json_object *more = json_object_new_object();
     char stamp[32];
 
+    json_add_double(more, "ended_running_s", clock_running_s());
     if (job->started_at > 0) {
         process_stamp_of(job->started_at, stamp);
         json_add_string(more, "started_at", stamp);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "config.h"
 #include "daemon.h"
 #include "error.h"
@@ -98,6 +99,7 @@ void jobs_close(struct daemon *daemon)
 {
     struct error err = { 0 };
 
+    clock_close(&daemon->config->site);
     if (daemon->jobs->reserved > daemon->jobs->last &&
         !store_write_last(&daemon->config->site, daemon->jobs->last, &err))
         log_error("%s", err.message);
@@ -171,7 +173,7 @@ bool jobs_load(struct daemon *daemon, struct error *err)
 
     daemon->jobs = jobs;
     jobs->end = &jobs->waiting;
-    forget_begin();
+    clock_begin(&daemon->config->site);
     uv_timer_init(daemon->loop, &jobs->timer);
     if (!store_prepare(&daemon->config->site, err))
         return false;
@@ -239,6 +241,9 @@ static struct job *load_done(struct daemon *daemon, const char *id)
     job->note = rows_note(end);
     job->started_at = rows_time_of(json_get_string(end, "started_at"));
     job->ended_at = rows_time_of(json_get_string(end, "ended_at"));
+    job->ended_running_s = json_get(end, "ended_running_s") != NULL
+                               ? json_get_double(end, "ended_running_s")
+                               : clock_running_s();
     job->took_s = job->started_at > 0 ? job->ended_at - job->started_at : -1;
     return job;
 }
