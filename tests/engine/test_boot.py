@@ -226,6 +226,23 @@ def test_a_killed_engine_is_started_by_its_unit(machine, name):
     assert machine.ask(f"dbguest@{name}", "NRestarts") == "1"
 
 
+@pytest.mark.parametrize("name", DATASTORES)
+def test_an_engine_that_somebody_else_shut_down_is_started_by_its_unit(machine, name):
+    unit = f"dbguest@{name}"
+    before = machine.ask(unit, "NRestarts", "MainPID")
+    launch = machine.path(f"/var/lib/dbguest/instances/{name}/current/launch.json")
+    with Prober(SHOPS[name]()):
+        os.kill(machine.outside(before["MainPID"]), json.loads(launch.read_text())["stop_signal"])
+        await_that(lambda: machine.ask(unit, "MainPID") not in ("0", before["MainPID"]))
+        await_that(lambda: serves(machine, name))
+    assert int(machine.ask(unit, "NRestarts")) == int(before["NRestarts"]) + 1
+    machine.call("instance.stop", instance=name)
+    time.sleep(2)
+    assert machine.ask(unit, "ActiveState") == "inactive", "what was stopped stays stopped"
+    machine.call("instance.start", instance=name)
+    await_that(lambda: serves(machine, name))
+
+
 def test_engines_serve_without_the_daemon(machine):
     with Prober(SHOPS["postgresql"]()) as one, Prober(SHOPS["mariadb"]()) as other, \
             Prober(SHOPS["redis"]()) as third:
