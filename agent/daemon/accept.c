@@ -8,20 +8,19 @@
 #include "digest.h"
 #include "ended.h"
 #include "error.h"
-#include "events.h"
 #include "job.h"
 #include "jobs.h"
 #include "json.h"
-#include "log.h"
 #include "memory.h"
 #include "method.h"
 #include "peer.h"
 #include "queue.h"
 #include "request.h"
 #include "route.h"
-#include "run.h"
 #include "store.h"
 #include "text.h"
+#include "wipe.h"
+#include "writing.h"
 
 #define PASSWORD_GROUPS 4
 
@@ -37,51 +36,9 @@ struct accepting {
     struct json_object *secrets;
 };
 
-/* What the pool's thread writes. */
-struct writing {
-    struct job *job;
-    struct request *detached; /* who is answered as soon as it is durable, or NULL */
-    char *request, *secrets;
-    int64_t reserve;
-    bool started;
-    struct error err;
-};
-
-static void overwrite(const char *text, size_t length)
-{
-    union {
-        const char *read;
-        char *written;
-    } secret = { text };
-
-    explicit_bzero(secret.written, length);
-}
-
-/* Secrets are overwritten where they lay, as far as they are ours. As deep as a request may be. */
-static void wipe(struct json_object *value) /* NOLINT(misc-no-recursion) */
-{
-    if (json_object_is_type(value, json_type_string)) {
-        overwrite(json_object_get_string(value), (size_t)json_object_get_string_len(value));
-    } else if (json_object_is_type(value, json_type_array)) {
-        for (size_t i = 0; i < json_object_array_length(value); i++)
-            wipe(json_object_array_get_idx(value, i));
-    } else if (json_object_is_type(value, json_type_object)) {
-        struct json_object_iter member;
-        json_object_object_foreachC (value, member)
-            wipe(member.val);
-    }
-}
-
-static void wipe_text(char *text)
-{
-    if (text != NULL)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
-
 static void accepting_free(struct accepting *accepting)
 {
-    wipe(accepting->secrets);
+    wipe_json(accepting->secrets);
     json_object_put(accepting->secrets);
     wipe_text(accepting->made_password);
     free(accepting->datastore);
@@ -176,74 +133,6 @@ static struct json_object *request_json(const struct accepting *accepting, int64
     return object;
 }
 
-static void write_on_pool(void *context)
-{
-    struct writing *writing = context;
-    const struct site *site = &writing->job->daemon->config->site;
-
-    if (writing->reserve > 0 && !store_write_last(site, writing->reserve, &writing->err))
-        return;
-    const struct store_job job = { .id = writing->job->id,
-                                   .request = writing->request,
-                                   .secrets = writing->secrets,
-                                   .started = writing->started };
-    store_accept(site, &job, &writing->err);
-}
-
-static void writing_free(struct writing *writing)
-{
-    wipe_text(writing->secrets);
-    free(writing->request);
-    error_clear(&writing->err);
-    free(writing);
-}
-
-/* It could not be written: it never was, for anybody who waits. */
-static void forget(struct writing *writing)
-{
-    struct job *job = writing->job;
-    autoptr(json_object) end = json_object_new_object();
-
-    log_error("%s %s: %s", job->id, job->method_name, writing->err.message);
-    json_add(end, "error", error_to_json(&writing->err));
-    job->outcome = xstrdup(error_word(writing->err.reason));
-    job->state = JOB_ENDED;
-    job_answer(job, end);
-    if (writing->detached != NULL)
-        request_error(writing->detached, &writing->err, NULL);
-    struct daemon *daemon = job->daemon;
-    jobs_drop(job);
-    queue_run(daemon);
-}
-
-static void write_on_done(void *context)
-{
-    struct writing *writing = context;
-    struct job *job = writing->job;
-
-    job->pending--;
-    if (writing->err.reason != ERROR_NONE) {
-        forget(writing);
-        writing_free(writing);
-        return;
-    }
-    job->run->durable = true;
-    events_job(job, "accepted");
-    /* The answer comes last: whoever has it may count on the worker. */
-    if (writing->started)
-        run_spawn(job);
-    else
-        jobs_watch_deadlines(job->daemon);
-    if (writing->detached != NULL)
-        request_result(writing->detached, job_brief(job));
-    if (!writing->started)
-        queue_run(job->daemon);
-    if (job->run != NULL && job->run->cancel)
-        run_cancel(job);
-    writing_free(writing);
-}
-
-/* waits: whether it would have, had it been allowed to. */
 static bool blame_busy(const struct job *job, struct json_object *waiting_for, bool waits,
                        struct error *err)
 {
@@ -274,7 +163,6 @@ static void write_down(struct accepting *accepting, struct job *job, struct writ
         job->started_at = process_time_s();
         job->started_clock_s = process_clock_s();
     }
-    job->pending++;
     job->run->folder = store_open_folder(&request->daemon->config->site, job->id);
     writing->job = job;
     writing->secrets = accepting->secrets != NULL ? xstrdup(json_line(accepting->secrets)) : NULL;
@@ -285,7 +173,7 @@ static void write_down(struct accepting *accepting, struct job *job, struct writ
         job_add_waiter(job, request, WAITER_CALL);
     }
     jobs_add(request->daemon, job);
-    work_queue(request->daemon, write_on_pool, write_on_done, writing);
+    writing_start(writing);
 }
 
 static void make_job(struct accepting *accepting)
