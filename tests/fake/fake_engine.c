@@ -30,13 +30,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fake_conf.h"
 #include "fake_net.h"
 #include "fake_table.h"
 
 #define DATA "/var/lib/dbguest/data/log"
-#define CONF "/var/lib/dbguest/conf/fake.conf"
 #define GATE "/var/lib/dbguest/conf/gate"
-#define VERSION "/usr/share/fake/version"
 #define SESSIONS 256
 #define LINE 4096
 
@@ -51,7 +50,6 @@ struct session {
 
 static struct table table;
 static struct session sessions[SESSIONS];
-static char version[32];
 static bool closed;
 static volatile sig_atomic_t stop_asked, reload_asked;
 
@@ -63,64 +61,11 @@ static void on_signal(int number)
         stop_asked = 1;
 }
 
-static bool first_line(const char *path, char *out, size_t room)
-{
-    FILE *file = fopen(path, "re");
-    bool good = file != NULL && fgets(out, (int)room, file) != NULL;
-
-    if (file != NULL)
-        fclose(file);
-    if (good)
-        out[strcspn(out, "\n")] = '\0';
-    return good;
-}
-
-/* The value of "name=value"; false when it is not set. */
-static bool setting(const char *name, char *out, size_t room)
-{
-    FILE *file = fopen(CONF, "re");
-    char line[512];
-    size_t length = strlen(name);
-    bool found = false;
-
-    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        if (strncmp(line, name, length) == 0 && line[length] == '=') {
-            snprintf(out, room, "%s", line + length + 1);
-            found = true;
-        }
-    }
-    if (file != NULL)
-        fclose(file);
-    return found;
-}
-
-/* Misbehaviour is set to the version that shows it, or to "all". */
-static bool misbehaves(const char *how)
-{
-    char value[64];
-
-    return setting(how, value, sizeof(value)) &&
-           (strcmp(value, "all") == 0 || strcmp(value, version) == 0);
-}
-
-static int number_setting(const char *name, int fallback)
-{
-    char value[64];
-
-    return setting(name, value, sizeof(value)) ? atoi(value) : fallback;
-}
-
-static int format(void)
-{
-    return atoi(version);
-}
-
 static void read_gate(void)
 {
     char word[16] = "";
 
-    closed = first_line(GATE, word, sizeof(word)) && strcmp(word, "closed") == 0;
+    closed = conf_first_line(GATE, word, sizeof(word)) && strcmp(word, "closed") == 0;
 }
 
 static int count_clients(void)
@@ -163,7 +108,7 @@ static int end_sessions(const struct session *but, bool agents, const char *name
 static void list(struct session *session, const char *prefix)
 {
     char line[LINE + 16];
-    bool lie = strcmp(prefix, "d:") == 0 && misbehaves("lie");
+    bool lie = strcmp(prefix, "d:") == 0 && conf_misbehaves("lie");
     size_t count = table_count(&table, prefix);
 
     if (lie && count > 0)
@@ -203,7 +148,7 @@ static void enter(struct session *session, const char *user, const char *passwor
     net_hash(password, hash);
     if (closed) {
         say(session, "ERR closed\n");
-    } else if (count_clients() > number_setting("max_clients", 100)) {
+    } else if (count_clients() > conf_number("max_clients", 100)) {
         say(session, "ERR too many clients\n");
     } else if (row == NULL || strncmp(row, hash, 16) != 0 || strncmp(row + 17, "login", 5) != 0) {
         say(session, "ERR denied\n");
@@ -282,7 +227,7 @@ static void answer(struct session *session, char *text)
     } else if (session->name[0] == '\0') {
         say(session, "ERR who are you?\n");
     } else if (strcmp(verb, "INFO") == 0) {
-        snprintf(line, sizeof(line), "OK %s %llu %d %zu\n", version,
+        snprintf(line, sizeof(line), "OK %s %llu %d %zu\n", conf_version(),
                  (unsigned long long)table.position, count_clients(), table.bytes);
         say(session, line);
     } else if (strcmp(verb, "GATE") == 0) {
@@ -360,7 +305,7 @@ static void serve_once(const int listeners[2])
 
 static int complain(const char *what)
 {
-    fprintf(stderr, "fake-engine %s: %s\n", version, what);
+    fprintf(stderr, "fake-engine %s: %s\n", conf_version(), what);
     return 1;
 }
 
@@ -371,29 +316,29 @@ static int serve(void)
 
     for (size_t i = 0; i < SESSIONS; i++)
         sessions[i].fd = -1;
-    if (misbehaves("fail_start"))
+    if (conf_misbehaves("fail_start"))
         return complain("the sky is falling");
-    if (misbehaves("slow_start"))
+    if (conf_misbehaves("slow_start"))
         usleep(700 * 1000);
     sigaction(SIGHUP, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
-    if (misbehaves("hang_stop"))
+    if (conf_misbehaves("hang_stop"))
         signal(SIGTERM, SIG_IGN);
     else
         sigaction(SIGTERM, &action, NULL);
     if (!table_open(&table, DATA))
         return complain("cannot read the data");
-    if (table.format != format())
+    if (table.format != conf_format())
         return complain("the data has another format");
     read_gate();
     listeners[0] = net_listen_unix();
-    if (number_setting("port", 0) > 0)
-        listeners[1] = net_listen_tcp(number_setting("port", 0));
-    if (listeners[0] < 0 || (number_setting("port", 0) > 0 && listeners[1] < 0))
+    if (conf_number("port", 0) > 0)
+        listeners[1] = net_listen_tcp(conf_number("port", 0));
+    if (listeners[0] < 0 || (conf_number("port", 0) > 0 && listeners[1] < 0))
         return complain("cannot listen");
-    if (misbehaves("die_soon"))
+    if (conf_misbehaves("die_soon"))
         alarm(1);
-    fprintf(stderr, "fake-engine %s: ready\n", version);
+    fprintf(stderr, "fake-engine %s: ready\n", conf_version());
 
     while (stop_asked == 0) {
         serve_once(listeners);
@@ -402,49 +347,23 @@ static int serve(void)
             read_gate();
         }
     }
-    fprintf(stderr, "fake-engine %s: stopped\n", version);
+    fprintf(stderr, "fake-engine %s: stopped\n", conf_version());
     return 0;
-}
-
-static int check(void)
-{
-    static const char *const known[] = { "port",       "max_clients", "memory",
-                                         "fail_start", "slow_start",  "die_soon",
-                                         "hang_stop",  "lie",         "slow_dump" };
-    FILE *file = fopen(CONF, "re");
-    char line[512];
-    int status = file == NULL;
-
-    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        bool found = false;
-
-        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-            found |=
-                strncmp(line, known[i], strlen(known[i])) == 0 && line[strlen(known[i])] == '=';
-        if (!found) {
-            line[strcspn(line, "=\n")] = '\0';
-            fprintf(stderr, "unknown setting \"%s\"\n", line);
-            status = 1;
-        }
-    }
-    if (file != NULL)
-        fclose(file);
-    return status;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 2 || !first_line(VERSION, version, sizeof(version)))
+    if (argc != 2 || conf_version() == NULL)
         return 2;
     if (strcmp(argv[1], "serve") == 0)
         return serve();
     if (strcmp(argv[1], "check") == 0)
-        return check();
+        return conf_check();
     if (strcmp(argv[1], "init") == 0)
-        return table_make(DATA, format()) ? 0 : 1;
+        return table_make(DATA, conf_format()) ? 0 : 1;
     if (strcmp(argv[1], "dump") == 0)
-        return net_dump(misbehaves("slow_dump")) ? 0 : 1;
+        return net_dump(conf_misbehaves("slow_dump")) ? 0 : 1;
     if (strcmp(argv[1], "load") == 0)
-        return table_load(DATA, format()) ? 0 : 1;
-    return printf("fake-engine %s\n", version) > 0 ? 0 : 1;
+        return table_load(DATA, conf_format()) ? 0 : 1;
+    return printf("fake-engine %s\n", conf_version()) > 0 ? 0 : 1;
 }
