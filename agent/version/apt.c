@@ -229,6 +229,9 @@ static void read_uris(struct version_pull *pull, const char *lines)
 {
     uint64_t all = 0;
 
+    /* Looking may be repeated. */
+    pull->download_bytes = 0;
+    pull->package_count = 0;
     for (const char *at = lines; at != NULL && *at != '\0';) {
         const char *file = *at == '\'' ? strstr(at, "' ") : NULL;
         const char *size = file != NULL ? strchr(file + 2, ' ') : NULL;
@@ -240,6 +243,7 @@ static void read_uris(struct version_pull *pull, const char *lines)
         at = strchr(at, '\n');
         at = at != NULL ? at + 1 : NULL;
     }
+    free(pull->contents);
     pull->contents = xasprintf("apt:%zu:%016llx", pull->package_count, (unsigned long long)all);
 }
 
