@@ -31,18 +31,20 @@ CACHE = pathlib.Path(os.environ.get("DBGUEST_TEST_CACHE", "/var/cache/dbguest"))
 ALL = os.environ.get("DBGUEST_MATRIX") == "all"
 TURN = int(os.environ.get("DBGUEST_TURN", time.time() // 3600))
 TABLE = os.environ.get("DBGUEST_MATRIX_REAL")
-PROGRAM = {"postgresql": "postgresql", "mariadb": "mysql", "redis": "redis"}
+PROGRAM = {"postgresql": "postgresql", "mariadb": "mysql", "mysql": "mysql", "redis": "redis"}
 STEPS = ('{"begin":', '{"commit"', '{"opening"', '{"end"')
 
 
 class Real(Ground):
-    """A ground with a real engine: instance "main" with a shop in it, and a backup."""
+    """A ground with a real engine: instance "main" with a shop in it, and a backup. Where there is
+    one version only, it is the old one, and new is None."""
 
     def __init__(self, datastore):
         super().__init__(build_folder(), sorted(PROGRAM).index(datastore))
         self.datastore, self.versions_dir = datastore, CACHE / "versions"
         pulled = json.loads((CACHE / "pulled.json").read_text())
-        self.old, self.new = pulled[f"{datastore} old"], pulled[f"{datastore} new"]
+        versions = [pulled.get(f"{datastore} {word}") for word in ("old", "new")]
+        self.old, self.new = versions if versions[0] else versions[::-1]
         self.shop = SHOPS[datastore](port=self.port + 1)
 
     def make(self):
@@ -129,6 +131,8 @@ class Real(Ground):
 @pytest.fixture(scope="module", params=sorted(PROGRAM))
 def real(request):
     ground = Real(request.param)
+    if ground.old is None:
+        pytest.skip(f"WARNING: no tree of {request.param} could be made from today's suites")
     try:
         ground.make()
         yield ground
@@ -232,6 +236,8 @@ def seen():
 @pytest.mark.parametrize("victim", VICTIMS if ALL else ["in turn"])
 @pytest.mark.parametrize("operation", SUBMIT)
 def test_old_or_new_and_nothing_acknowledged_is_lost(real, seen, operation, victim):
+    if operation == "upgrade" and real.new is None:
+        pytest.skip(f"Debian has one {real.datastore} only: nothing to upgrade to")
     old, new, patterns = dry_run(real, operation)
     wrong = []
     for when, record, who in cases_of(real, operation, victim, patterns):
