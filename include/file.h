@@ -40,7 +40,8 @@ bool file_sync_tree(const char *path, struct error *err);
 bool file_make_folder(const char *path, mode_t mode, struct error *err);
 /* Removes a folder and all in it, crossing neither links nor mounts; nothing there is a success. */
 bool file_remove_tree(const char *path, struct error *err);
-/* Gives a folder and all in it to uid and gid; links themselves, not what they point to. */
+/* Gives a folder and all in it to uid and gid; links themselves, not what they point to. Of the
+ * folder itself it is durable. */
 bool file_own_tree(const char *path, uid_t uid, struct error *err);
 /* Bytes that the files below take on the disk. */
 uint64_t file_tree_bytes(const char *path);

@@ -224,7 +224,7 @@ bool file_own_tree(const char *path, uid_t uid, struct error *err)
 
     if (!walk_below(&walk, path, O_NOFOLLOW) || lchown(path, uid, (gid_t)uid) != 0)
         return error_errno(err, "cannot give '%s' to uid %u", path, (unsigned)uid);
-    return true;
+    return file_sync(path, err);
 }
 
 static bool count_one(struct walk *walk, int folder, const char *name, const struct statx *status)

@@ -21,8 +21,7 @@
 bool redis_initialize(struct task *task, struct error *err)
 {
     return file_make_folder(task->engine->files, 0700, err) &&
-           file_own_tree(task->engine->files, task->engine->uid, err) &&
-           file_sync(task->engine->files, err);
+           file_own_tree(task->engine->files, task->engine->uid, err);
 }
 
 static void show_loading(struct task *task, redisContext *db)

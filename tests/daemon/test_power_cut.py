@@ -13,6 +13,7 @@ from ground import BUILD, Ground
 ALL = os.environ.get("DBGUEST_MATRIX") == "all"
 BY_NAME = {operation.name: operation for operation in matrix.OPERATIONS}
 NAMES = ["upgrade", "create", "backup.create", "backup.restore", "version.pull", "delete"]
+ALWAYS = {"ext4": NAMES, "xfs": ["upgrade"], "btrfs": ["upgrade", "create"]}
 # Where a sync that is missing would show.
 TELLING = ('{"commit"', '{"opening"', '{"end"', '{"begin":"use"', '{"begin":"start"',
            '{"begin":"publish"', '{"begin":"initialize"', '{"begin":"restore"')
@@ -99,8 +100,7 @@ def play(ground, case, when, record, old, new):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_power_fails_at_each_record(powered, name):
-    ext4 = powered.disk.kind == "ext4"
-    if not (ext4 or ALL) and name not in ("upgrade", "version.pull"):
+    if not ALL and name not in ALWAYS[powered.disk.kind]:
         pytest.skip("on this file system only by --matrix")
     case = matrix.Case(powered, BY_NAME[name])
     said, patterns = case.dry_run()

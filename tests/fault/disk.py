@@ -31,7 +31,9 @@ class Disk:
 
     def mount(self, image=None):
         self.place.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["mount", "-o", "loop", image or self.image, self.place], check=True)
+        # Somebody's mount namespace may still hold the one of which this is a copy.
+        options = "loop,nouuid" if self.kind == "xfs" else "loop"
+        subprocess.run(["mount", "-o", options, image or self.image, self.place], check=True)
         self.mounted = True
         return self
 
