@@ -15,6 +15,7 @@
 #include "process.h"
 #include "state.h"
 #include "text.h"
+#include "units.h"
 #include "upgrade_check.h"
 #include "version.h"
 
@@ -66,15 +67,25 @@ static char *newest_allowed(struct task *task, struct json_object *from)
     version_list(task->site, task->store->name, versions, &ignored);
     for (size_t i = 0; i < json_object_array_length(versions); i++) {
         const char *version = json_get_string(json_object_array_get_idx(versions, i), "version");
-        autoptr(json_object) to = version_find(task->site, task->store->name, version, &ignored);
+        if (text_compare_versions(version, best) <= 0)
+            continue;
 
-        error_clear(&ignored);
-        if (to != NULL && text_compare_versions(version, best) > 0 &&
-            judge(task, from, to, &ignored))
+        autoptr(json_object) to = version_find(task->site, task->store->name, version, &ignored);
+        if (to != NULL && judge(task, from, to, &ignored))
             best = version;
         error_clear(&ignored);
     }
     return best == task->engine->version ? NULL : xstrdup(best);
+}
+
+char *upgrade_newest(struct task *task)
+{
+    struct error ignored = { 0 };
+    autoptr(json_object) from =
+        version_find(task->site, task->store->name, task->engine->version, &ignored);
+
+    error_clear(&ignored);
+    return from != NULL ? newest_allowed(task, from) : NULL;
 }
 
 static struct json_object *find_target(struct task *task, const char *version, struct error *err)
@@ -102,11 +113,10 @@ static void find_common(struct task *task, struct json_object *findings)
         finding_add(findings, "note", "backup_age", "there is no backup", backup);
         return;
     }
-    double age_min = (process_time_s() - json_get_double(newest, "created_time")) / 60;
     const char *verified = json_get_string(newest, "verified_at");
-    autofree char *message =
-        xasprintf("last good backup is %.0f %s old, %s", age_min < 120 ? age_min : age_min / 60,
-                  age_min < 120 ? "min" : "h", verified == NULL ? "not verified" : "verified");
+    autofree char *age = units_age(process_time_s() - json_get_double(newest, "created_time"));
+    autofree char *message = xasprintf("last good backup is %s old, %s", age,
+                                       verified == NULL ? "not verified" : "verified");
     finding_add(findings, "note", "backup_age", message, NULL);
 }
 

@@ -17,7 +17,7 @@
 #include "process.h"
 #include "site.h"
 #include "state.h"
-#include "text.h"
+#include "upgrade_check.h"
 #include "version.h"
 
 static void add_attention(struct json_object *row, const char *reason, const char *message,
@@ -114,22 +114,12 @@ static void fill_backup(struct task *task, struct json_object *row)
     json_add(row, "backup_verified_at", json_copy(json_get(newest, "verified_at")));
 }
 
-/* The newest version of the same datastore that is present and above the one in use. */
+/* What check_upgrade would choose by itself. */
 static void fill_newer(struct task *task, struct json_object *row)
 {
-    autoptr(json_object) versions = json_object_new_array();
-    struct error ignored = { 0 };
-    const char *newest = task->engine->version;
+    autofree char *newest = upgrade_newest(task);
 
-    if (!version_list(task->site, task->store->name, versions, &ignored))
-        error_clear(&ignored);
-    for (size_t i = 0; i < json_object_array_length(versions); i++) {
-        const char *other = json_get_string(json_object_array_get_idx(versions, i), "version");
-
-        if (text_compare_versions(newest, other) < 0)
-            newest = other;
-    }
-    if (newest != task->engine->version)
+    if (newest != NULL)
         json_add_string(row, "newer", newest);
 }
 

@@ -18,6 +18,8 @@ struct task;
  */
 bool upgrade_check(struct task *task, const char *version, struct json_object *result,
                    struct error *err);
+/* The newest version present that the task's engine may become; NULL when there is none. */
+char *upgrade_newest(struct task *task);
 /* "blocked", with the findings, when result is not ok. */
 bool upgrade_check_blockers(struct task *task, struct json_object *result, struct error *err);
 
