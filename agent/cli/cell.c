@@ -120,7 +120,8 @@ static char *unsafe_text(const char *field, struct json_object *value, bool in_l
         break;
     }
     const char *text = json_object_get_string(value);
-    if (text_ends(field, "_at") || text_ends(field, "_until") || strcmp(field, "since") == 0)
+    if (text_ends(field, "_at") || text_ends(field, "_until") || strcmp(field, "since") == 0 ||
+        strcmp(field, "time") == 0)
         return stamp_text(text, in_list);
     return xstrdup(text[0] != '\0' ? text : "-");
 }

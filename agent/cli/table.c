@@ -59,7 +59,7 @@ static bool is_figures(const struct column *column, size_t rows)
 
 static bool is_free_text(const char *field)
 {
-    static const char *const fields[] = { "note", "source", "what", "text", "help" };
+    static const char *const fields[] = { "note", "source", "what", "text", "help", "categories" };
 
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
         if (strcmp(fields[i], field) == 0)

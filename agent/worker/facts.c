@@ -124,8 +124,10 @@ char *facts_summary(struct json_object *proved)
 
     text_add(&summary, "");
     json_object_object_foreachC (proved, member) {
-        text_printf(&summary, "%s%s %s", summary.length == 0 ? "" : ", ",
-                    json_object_get_string(member.val), member.key);
+        bool one = json_object_get_int64(member.val) == 1 && text_ends(member.key, "s");
+        text_printf(&summary, "%s%s %.*s", summary.length == 0 ? "" : ", ",
+                    json_object_get_string(member.val), (int)(strlen(member.key) - one),
+                    member.key);
     }
     return xstrdup(summary.bytes);
 }
