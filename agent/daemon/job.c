@@ -39,6 +39,15 @@ static char *copy_member(struct json_object *object, const char *name)
     return xstrdup(json_get_string(object, name));
 }
 
+static bool is_immediate(struct json_object *request)
+{
+    const char *method = json_get_string(request, "method");
+    const char *mode = json_get_string(json_get(request, "params"), "mode");
+
+    return method != NULL && strcmp(method, "instance.stop") == 0 && mode != NULL &&
+           strcmp(mode, "immediate") == 0;
+}
+
 static struct run *run_new(struct json_object *request)
 {
     struct run *run = xcalloc(1, sizeof(*run));
@@ -48,6 +57,7 @@ static struct run *run_new(struct json_object *request)
     run->accepted_clock_s = json_get_double(request, "accepted_clock_s");
     run->deadline_s = json_get_int(request, "deadline_s");
     run->has_secrets = json_get_bool(request, "has_secrets");
+    run->immediate = is_immediate(request);
     run->steps = json_object_new_array();
     return run;
 }

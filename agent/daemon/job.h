@@ -60,6 +60,8 @@ struct run {
     bool cancel;        /* as soon as it is durable */
     bool started;       /* it was started once: only recovered from now on */
     bool has_secrets;
+    bool immediate;      /* an instance.stop that does not want to wait for a clean end */
+    bool hurried;        /* such a one waits for this job */
     int recoveries;      /* without an end so far */
     bool spawning;       /* a worker is about to be */
     int looks;           /* for a worker that may be starting */

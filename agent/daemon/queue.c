@@ -168,6 +168,23 @@ static void set_place(struct job *job, int64_t position, struct json_object *wai
         job_tell(job, NULL, false);
 }
 
+static bool ends_engine(const struct job *job)
+{
+    return strcmp(job->method_name, "instance.stop") == 0 ||
+           strcmp(job->method_name, "instance.restart") == 0;
+}
+
+/* A clean stop may take as long as the engine likes, and is not waited for by one that may not. */
+static void hurry_those_before(const struct job *job)
+{
+    for (size_t i = 0; i < jobs_count(job->daemon); i++) {
+        struct job *other = jobs_at(job->daemon, i);
+
+        if (holds(other) && !other->run->hurried && ends_engine(other) && queue_meet(job, other))
+            run_hurry(other, job->id);
+    }
+}
+
 void queue_run(struct daemon *daemon)
 {
     /* Whatever starts or ends here may change the table: each is looked at as it is by then. */
@@ -181,6 +198,8 @@ void queue_run(struct daemon *daemon)
         struct json_object *waiting_for = waits_for(job, &before, &full);
         if (json_object_array_length(waiting_for) > 0 || full) {
             set_place(job, before + 1, waiting_for);
+            if (job->run->immediate)
+                hurry_those_before(job);
             continue;
         }
         json_object_put(waiting_for);

@@ -1,5 +1,6 @@
 #include "run.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,7 @@ struct errand {
     struct job *job;
     const struct site *site;
     char id[24];
+    char by[24]; /* of a hurry */
     struct error err;
 };
 
@@ -228,7 +230,7 @@ static void cancel_on_pool(void *context)
         log_error("%s: %s", errand->id, errand->err.message);
 }
 
-static void cancel_on_done(void *context)
+static void errand_on_done(void *context)
 {
     errand_free(context);
 }
@@ -244,5 +246,25 @@ void run_cancel(struct job *job)
         queue_run(job->daemon);
         return;
     }
-    work_queue(job->daemon, cancel_on_pool, cancel_on_done, errand_new(job));
+    work_queue(job->daemon, cancel_on_pool, errand_on_done, errand_new(job));
+}
+
+static void hurry_on_pool(void *context)
+{
+    struct errand *errand = context;
+
+    autofree char *folder = store_open_folder(errand->site, errand->id);
+
+    if (file_exists(folder) && !store_hurry(folder, errand->by, &errand->err))
+        log_error("%s: %s", errand->id, errand->err.message);
+}
+
+void run_hurry(struct job *job, const char *by)
+{
+    struct errand *errand = errand_new(job);
+
+    log_info("%s is to end its engine at once: %s waits for it", job->id, by);
+    job->run->hurried = true;
+    snprintf(errand->by, sizeof(errand->by), "%s", by);
+    work_queue(job->daemon, hurry_on_pool, errand_on_done, errand);
 }

@@ -17,6 +17,8 @@ void run_spawn(struct job *job);
 void run_resume(struct job *job);
 /* A durable mark that the worker sees; a queued job ends at once. */
 void run_cancel(struct job *job);
+/* A durable mark for one that stops an engine: by, a later job, wants it to end at once. */
+void run_hurry(struct job *job, const char *by);
 /* Its worker died: another one brings it to its end. */
 void run_recover(struct job *job, const char *why);
 

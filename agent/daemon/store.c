@@ -151,6 +151,11 @@ bool store_cancel(const char *folder, struct error *err)
     return write_into(folder, "cancel", "", err) && file_sync(folder, err);
 }
 
+bool store_hurry(const char *folder, const char *by, struct error *err)
+{
+    return write_into(folder, "immediate", by, err) && file_sync(folder, err);
+}
+
 bool store_attention(const char *folder, struct json_object *error, struct error *err)
 {
     autofree char *path = xasprintf("%s/attention", folder);
@@ -234,8 +239,8 @@ enum verdict store_judge(const char *folder, struct json_object **record, struct
 /* The rest told how it came about; the result says what came of it. */
 static void remove_traces(const char *folder)
 {
-    static const char *const traces[] = { "journal",   "events", "started", "cancel",
-                                          "attention", "pid",    "lock" };
+    static const char *const traces[] = { "journal",   "events",    "started", "cancel",
+                                          "attention", "immediate", "pid",     "lock" };
 
     for (size_t i = 0; i < ARRAY_SIZE(traces); i++) {
         autofree char *path = xasprintf("%s/%s", folder, traces[i]);

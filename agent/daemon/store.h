@@ -6,6 +6,7 @@
  *     jobs/open/ID/request.json      durable before anybody is told of the job
  *     jobs/open/ID/started           durable before its worker is spawned (C6)
  *     jobs/open/ID/cancel            somebody wants it to stop
+ *     jobs/open/ID/immediate         who wants its engine to end at once
  *     jobs/open/ID/attention         why a person must look, when the journal cannot say so
  *     jobs/open/ID/{lock,pid,journal,events}   the worker's
  *     jobs/done/ID/{request.json,result}
@@ -51,6 +52,8 @@ struct store_job {
 bool store_accept(const struct site *site, const struct store_job *job, struct error *err);
 bool store_started(const char *folder, struct error *err);
 bool store_cancel(const char *folder, struct error *err);
+/* by: the job that wants it. */
+bool store_hurry(const char *folder, const char *by, struct error *err);
 /* A person must look: error says why, and stays until a worker reads the journal again. */
 bool store_attention(const char *folder, struct json_object *error, struct error *err);
 void store_forget_secrets(const struct site *site, const char *id);

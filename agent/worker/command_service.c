@@ -10,7 +10,10 @@
 #include "datastore.h"
 #include "engine.h"
 #include "error.h"
+#include "file.h"
 #include "json.h"
+#include "log.h"
+#include "memory.h"
 #include "operation.h"
 #include "place.h"
 #include "process.h"
@@ -44,16 +47,41 @@ bool command_start_engine(struct task *task, struct error *err)
 #define IMMEDIATE_S 60.0
 
 struct stopping {
+    struct task *task;
     const struct engine *engine;
     bool immediate;
     double signal_at, ends_at; /* CLOCK_BOOTTIME */
 };
+
+/* The mark of a later stop that does not want to wait for a clean end; NULL, or who made it. */
+static char *hurried_by(struct task *task)
+{
+    autofree char *path = xasprintf("%s/immediate", task->state->folder);
+    struct error ignored = { 0 };
+    char *who = file_exists(path) ? file_read(path, NULL, &ignored) : NULL;
+
+    error_clear(&ignored);
+    return who;
+}
+
+static void look_for_hurry(struct stopping *stopping, double now)
+{
+    autofree char *who = stopping->immediate ? NULL : hurried_by(stopping->task);
+
+    if (who == NULL)
+        return;
+    log_info("%s wants the engine to end at once", who);
+    stopping->immediate = true;
+    stopping->signal_at = now;
+    stopping->ends_at = now + IMMEDIATE_S;
+}
 
 static bool while_it_stops(void *context, struct error *err)
 {
     struct stopping *stopping = context;
     double now = process_clock_s();
 
+    look_for_hurry(stopping, now);
     if (stopping->immediate && now > stopping->ends_at)
         return error_set(err, ERROR_NEEDS_ATTENTION, "the engine of '%s' does not end",
                          stopping->engine->instance);
@@ -78,11 +106,11 @@ bool command_stop_engine(struct task *task, bool immediate, struct error *err)
         if (!engine_signal_stop(task->engine, immediate, err))
             return false;
     }
-    struct stopping stopping = { task->engine, immediate, process_clock_s() + SIGNAL_AGAIN_S,
+    struct stopping stopping = { task, task->engine, immediate, process_clock_s() + SIGNAL_AGAIN_S,
                                  process_clock_s() + IMMEDIATE_S };
     if (!engine_wait_stopped(task->engine, while_it_stops, &stopping, err))
         return false;
-    if (!immediate)
+    if (!stopping.immediate)
         remember_time(task, "stop_s", process_clock_s() - began);
     return true;
 }
@@ -121,7 +149,11 @@ static bool stop_engine(struct task *task, struct error *err)
     if (!place_want(task->engine->folder, false, err) || !engine_enable(task->engine, false, err) ||
         !command_stop_engine(task, immediate, err))
         return false;
+    autofree char *who = hurried_by(task);
+    if (who != NULL)
+        task_what(task, "ended at once, as %s asked", who);
     fill_status(task, "SHUTDOWN");
+    json_add_string(task->state->result, "mode", immediate || who != NULL ? "immediate" : "clean");
     json_add_double(task->state->result, "took_s", process_clock_s() - began);
     return true;
 }
@@ -175,7 +207,11 @@ static bool stop_for_restart(struct task *task, struct error *err)
 static bool start_again(struct task *task, struct error *err)
 {
     double stopped_at = json_get_double(task->state->facts, "stopped_at");
+    autofree char *who = hurried_by(task);
 
+    if (who != NULL)
+        return error_set(err, ERROR_CANCELLED, "'%s' was stopped at once, as %s asked",
+                         task->engine->instance, who);
     if (!start_engine(task, err))
         return false;
     json_add_double(task->state->result, "outage_s", process_clock_s() - stopped_at);

@@ -1,10 +1,12 @@
 """The rules of CRASH.md that are not a matter of steps and victims, each by its name."""
 
+import json
 import os
 import pathlib
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -109,6 +111,38 @@ def test_an_instance_in_the_hands_of_an_upgrade_says_so(ground):
     os.kill(ground.fired(), signal.SIGCONT)
     assert ground.outcome(job) == "ok"
     assert ground.call("instance.show", instance="main")["status"] == "ACTIVE"
+
+
+def of_deaf_engine(ground, method):
+    """A job that has asked main to stop, which does not."""
+    ground.call("instance.configure", instance="main", settings={"hang_stop": "all"})
+    ground.call("instance.stop", instance="main")
+    ground.call("instance.start", instance="main")
+    job = ground.submit(method, instance="main")
+    events = ground.state / "jobs/open" / job / "events"
+    wait_for(lambda: events.exists() and '"stop"' in events.read_text(), what="the stop")
+    return job
+
+
+@pytest.mark.parametrize("method, outcome", [("instance.stop", "ok"),
+                                             ("instance.restart", "cancelled")])
+@pytest.mark.parametrize("again", [False, True])
+def test_c07_a_stop_that_never_ends_is_ended_by_an_immediate_one(ground, method, outcome, again):
+    job = of_deaf_engine(ground, method)
+    clean = ground.submit("instance.stop", instance="main")
+    time.sleep(0.3)
+    assert ground.job(job)["state"] == "running", "a clean stop waits its turn"
+    later = ground.submit("instance.stop", instance="main", mode="immediate")
+    if again:  # the mark and the one who made it are on the disk
+        ground.kill_daemon()
+        ground.up()
+    assert ground.outcome(job) == outcome
+    said = ground.job(job)
+    assert later in json.dumps(said), "it says who ended it"
+    assert method == "instance.restart" or said["result"]["mode"] == "immediate"
+    for number in clean, later:
+        assert ground.outcome(number) == "ok", ground.job(number)
+    assert ground.call("instance.show", instance="main")["status"] == "SHUTDOWN"
 
 
 def test_c08_sigterm_stops_where_it_is(ground):
