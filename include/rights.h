@@ -1,6 +1,6 @@
 /* Giving up rights, for good. */
-#ifndef DBGUEST_ENGINE_RIGHTS_H
-#define DBGUEST_ENGINE_RIGHTS_H
+#ifndef DBGUEST_RIGHTS_H
+#define DBGUEST_RIGHTS_H
 
 #include <stdbool.h>
 #include <sys/types.h>
