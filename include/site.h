@@ -26,6 +26,7 @@ struct site {
     char *run_dir;      /* /run/dbguest: sockets of the engines, one folder each; secrets/ */
     char *libexec_dir;  /* the datastore programs and dbguest-launch */
     char *policy;       /* skopeo's signature policy, or NULL: the system's */
+    char *keys_dir;     /* /etc/dbguest/keys.d: X.pem are the keys whose bundles are taken */
     uid_t uid_first;    /* each instance gets a uid of its own from here on ... */
     unsigned int uid_count;
     enum supervisor supervisor;

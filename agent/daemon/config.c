@@ -50,6 +50,7 @@ static const struct entry entries[] = {
       false },
     { "instances", "uid_count", AT(uid_count), "1000", 1, 65536, KIND_NUMBER, false },
     { "versions", "policy", AT(site.policy), NULL, 2, 1024, KIND_PATH, true },
+    { "versions", "keys_dir", AT(site.keys_dir), "/etc/dbguest/keys.d", 2, 1024, KIND_PATH, true },
 };
 
 struct reading {

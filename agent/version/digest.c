@@ -11,7 +11,7 @@
 
 #include "error.h"
 #include "memory.h"
-#include "text.h"
+#include "sum.h"
 #include "version.h"
 
 #define CHUNK ((size_t)256 * 1024)
@@ -33,18 +33,6 @@ static void listing_done(struct listing *listing)
 }
 #define autolisting __attribute__((cleanup(listing_done)))
 
-static char *finish(EVP_MD_CTX *sum)
-{
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    unsigned int length = 0;
-    autotext struct text hex = { 0 };
-
-    EVP_DigestFinal_ex(sum, bytes, &length);
-    for (unsigned int i = 0; i < length; i++)
-        text_printf(&hex, "%02x", bytes[i]);
-    return steal(hex.bytes);
-}
-
 /* The content's sum; NULL with err. */
 static char *sum_file(struct listing *listing, int folder, const char *name, struct error *err)
 {
@@ -58,7 +46,7 @@ static char *sum_file(struct listing *listing, int folder, const char *name, str
             return NULL;
         }
         if (got == 0)
-            return finish(listing->file);
+            return sum_end(listing->file);
         EVP_DigestUpdate(listing->file, listing->chunk, (size_t)got);
         if (listing->tick != NULL && !listing->tick(listing->context, err))
             return NULL;
@@ -164,6 +152,6 @@ char *version_digest(const char *tree, bool (*tick)(void *context, struct error 
     EVP_DigestInit_ex(listing.sum, EVP_sha256(), NULL);
     if (!add_folder(&listing, AT_FDCWD, tree, "", err))
         return NULL;
-    autofree char *hex = finish(listing.sum);
+    autofree char *hex = sum_end(listing.sum);
     return xasprintf("sha256:%s", hex);
 }

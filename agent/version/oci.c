@@ -206,17 +206,14 @@ static bool fetch(struct version_pull *pull, struct error *err)
 
 static bool unpack(struct version_pull *pull, struct error *err)
 {
-    autofree char *image = xasprintf("%s/layout:" IMAGE, pull->work);
-    const char *const argv[] = { "umoci", "raw", "unpack", "--image", image, pull->part, NULL };
-    autoresult struct process_result result = { 0 };
+    autofree char *layout = xasprintf("%s/layout", pull->work);
+    autoptr(json_object) layers = oci_layers(layout, err);
 
-    pull_watch(pull, pull->part, pull->unpacked_bytes);
-    if (!pull_run(pull, argv, &result, err))
-        return false;
-    return result.status == 0 || oci_failed(pull, "umoci", &result, err);
+    return layers != NULL && pull_unpack_layers(pull, true, layers, err);
 }
 
-bool oci_add_image(const struct version_pull *pull, struct json_object *manifest, struct error *err)
+/* What the image says about how it wants to be run. */
+static bool describe(struct version_pull *pull, struct json_object *manifest, struct error *err)
 {
     autofree char *layout = xasprintf("%s/layout", pull->work);
     struct json_object *image = oci_describe(layout, err);
@@ -227,4 +224,4 @@ bool oci_add_image(const struct version_pull *pull, struct json_object *manifest
     return true;
 }
 
-const struct version_backend version_oci = { look, fetch, unpack };
+const struct version_backend version_oci = { look, fetch, unpack, describe };

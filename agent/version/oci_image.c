@@ -99,17 +99,26 @@ bool oci_write_index(const char *folder, const char *digest, const char *tag, st
            json_write_file(index_path, index, 0644, err);
 }
 
-struct json_object *oci_describe(const char *layout, struct error *err)
+/* Of the one image of a layout; *digest is the caller's. NULL with err. */
+static struct json_object *read_manifest(const char *layout, char **digest, struct error *err)
 {
     autofree char *path = xasprintf("%s/index.json", layout);
     autoptr(json_object) index = json_read_file(path, err);
     struct json_object *all = json_get(index, "manifests");
-    struct json_object *first = all != NULL ? json_object_array_get_idx(all, 0) : NULL;
-    const char *digest = json_get_string(first, "digest");
+    struct json_object *first =
+        json_object_is_type(all, json_type_array) ? json_object_array_get_idx(all, 0) : NULL;
 
     if (index == NULL)
         return NULL;
-    autoptr(json_object) manifest = oci_read_blob(layout, digest, err);
+    *digest = xstrdup(json_get_string(first, "digest"));
+    return oci_read_blob(layout, *digest, err);
+}
+
+struct json_object *oci_describe(const char *layout, struct error *err)
+{
+    autofree char *digest = NULL;
+    autoptr(json_object) manifest = read_manifest(layout, &digest, err);
+
     if (manifest == NULL)
         return NULL;
     const char *config_digest = json_get_string(json_get(manifest, "config"), "digest");
@@ -123,4 +132,41 @@ struct json_object *oci_describe(const char *layout, struct error *err)
     json_add_string(image, "user", json_get_string(config, "User"));
     json_add(image, "env", json_copy(json_get(config, "Env")));
     return image;
+}
+
+static struct json_object *make_layer(const char *layout, struct json_object *row)
+{
+    const char *digest = json_get_string(row, "digest");
+    autofree char *path = blob_path(layout, digest);
+
+    if (path == NULL)
+        return NULL;
+    struct json_object *layer = json_object_new_object();
+    json_add_string(layer, "file", path);
+    json_add_int(layer, "offset", 0);
+    json_add_int(layer, "bytes", json_get_int(row, "size"));
+    json_add_int(layer, "block_bytes", json_get_int(row, "size"));
+    json_object_array_add(json_add_array(layer, "sums"),
+                          json_object_new_string(digest + strlen(DIGEST_HEAD)));
+    return layer;
+}
+
+struct json_object *oci_layers(const char *layout, struct error *err)
+{
+    autofree char *digest = NULL;
+    autoptr(json_object) manifest = read_manifest(layout, &digest, err);
+    struct json_object *rows = json_get(manifest, "layers");
+    autoptr(json_object) layers = json_object_new_array();
+
+    if (manifest == NULL)
+        return NULL;
+    for (size_t i = 0; rows != NULL && i < json_object_array_length(rows); i++) {
+        struct json_object *layer = make_layer(layout, json_object_array_get_idx(rows, i));
+        if (layer == NULL) {
+            error_set(err, ERROR_CORRUPT, "layer %zu of the image has no SHA-256", i + 1);
+            return NULL;
+        }
+        json_object_array_add(layers, layer);
+    }
+    return steal(layers);
 }

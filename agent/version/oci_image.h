@@ -19,5 +19,7 @@ uint64_t oci_layers_bytes(struct json_object *manifest);
 bool oci_write_index(const char *folder, const char *digest, const char *tag, struct error *err);
 /* {"digest", "user", "env"} of the only image of a layout; the caller owns it. */
 struct json_object *oci_describe(const char *layout, struct error *err);
+/* What the layers of a layout's one image are to layer.h, lowest first; NULL with err. */
+struct json_object *oci_layers(const char *layout, struct error *err);
 
 #endif

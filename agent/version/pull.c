@@ -26,6 +26,7 @@ static const struct version_backend *const backends[] = {
     [VERSION_SOURCE_APT] = &version_apt,
     [VERSION_SOURCE_OCI] = &version_oci,
     [VERSION_SOURCE_DIR] = &version_dir,
+    [VERSION_SOURCE_BUNDLE] = &version_bundle,
 };
 
 /* They become arguments and apt's patterns: nothing but plain names, "name=version" at most. */
@@ -90,6 +91,7 @@ void version_pull_free(struct version_pull *pull)
     free(pull->packages);
     free(pull->digest);
     free(pull->contents);
+    free(pull->tree_digest);
     free(pull->folder);
     free(pull->work);
     free(pull->part);
@@ -141,23 +143,29 @@ static bool explain(const struct version_pull *pull, struct error *err)
     return false;
 }
 
+static bool same_text(const char *one, const char *other)
+{
+    return one != NULL && other != NULL && strcmp(one, other) == 0;
+}
+
 /* Whether a version that is present was made of just what there is to fetch now. */
 static void find_present(struct version_pull *pull)
 {
     struct error ignored = { 0 };
-    char **names = pull->contents == NULL ? NULL : file_names(pull->folder, &ignored);
+    char **names = file_names(pull->folder, &ignored);
 
     for (char **name = names; name != NULL && *name != NULL && !pull->present_before; name++) {
         autoptr(json_object) manifest =
             version_find(pull->task->site, pull->task->store->name, *name, &ignored);
-        const char *contents = json_get_string(manifest, "contents");
 
         error_clear(&ignored);
-        if (contents == NULL || strcmp(contents, pull->contents) != 0)
+        if (!same_text(json_get_string(manifest, "contents"), pull->contents) &&
+            !same_text(json_get_string(manifest, "digest"), pull->tree_digest))
             continue;
         pull->present_before = true;
+        json_object_put(pull->manifest);
         pull->manifest = steal(manifest);
-        task_what(pull->task, "%s is present, of the same packages", *name);
+        task_what(pull->task, "%s is present, of the same contents", *name);
     }
     error_clear(&ignored);
     file_free_names(names);
@@ -212,6 +220,13 @@ bool version_pull_unpack(struct version_pull *pull, struct error *err)
     autofree char *size = units_size((double)file_tree_bytes(pull->tree));
     task_what(pull->task, "%s", size);
     return true;
+}
+
+bool pull_describe(struct version_pull *pull, struct json_object *manifest, struct error *err)
+{
+    const struct version_backend *backend = backends[pull->source.kind];
+
+    return backend->describe == NULL || backend->describe(pull, manifest, err);
 }
 
 bool version_pull_drop(struct version_pull *pull, struct error *err)

@@ -20,11 +20,14 @@ struct version_backend {
     bool (*fetch)(struct version_pull *pull, struct error *err);
     /* Fills the folder `part`, which does not exist yet. */
     bool (*unpack)(struct version_pull *pull, struct error *err);
+    /* Adds what the source itself says of the version, "image" among it; may be NULL. */
+    bool (*describe)(struct version_pull *pull, struct json_object *manifest, struct error *err);
 };
 
 extern const struct version_backend version_apt;
 extern const struct version_backend version_oci;
 extern const struct version_backend version_dir;
+extern const struct version_backend version_bundle;
 
 struct version_pull {
     struct task *task;
@@ -39,6 +42,7 @@ struct version_pull {
     uint64_t unpacked_bytes;
     uint64_t passing_bytes; /* that are needed besides, until it is unpacked */
     size_t package_count;
+    char *tree_digest; /* of which the source says it is the tree's; or NULL */
     char *contents; /* names what there is to fetch, after look; NULL when the source cannot tell */
     struct json_object *manifest; /* after verify */
     bool present_before;
@@ -67,17 +71,20 @@ void pull_watch(struct version_pull *pull, const char *growing, uint64_t total_b
  */
 bool pull_failed(const char *program, const struct process_result *result, enum error_reason reason,
                  struct error *err);
+/* Adds what the source says of the version (version_backend). */
+bool pull_describe(struct version_pull *pull, struct json_object *manifest, struct error *err);
 /* As in process_run; context is the pull. */
 bool pull_tick(void *pull, struct error *err);
+
+/* Has dbguest-unpack put layers (an array of what layer.h reads) into pull->part; an image's may
+ * take away what those below have brought. */
+bool pull_unpack_layers(struct version_pull *pull, bool image, struct json_object *layers,
+                        struct error *err);
 
 /* The suites' lines for apt's sources.list, from the machine's own configuration. */
 char *apt_sources_lines(struct version_pull *pull, struct error *err);
 /* Adds to an error which suites there are. */
 void apt_sources_hint(struct error *err);
-
-/* Adds "image": what an image says about how it wants to be run. */
-bool oci_add_image(const struct version_pull *pull, struct json_object *manifest,
-                   struct error *err);
 
 /*
  * What each tree needs so that an engine can be run in it, whoever made it: mount points, no device

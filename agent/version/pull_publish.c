@@ -90,7 +90,7 @@ static void add_words(struct json_object *manifest, const char *name, char *cons
 /* Where it came from, for those who look at it in a year. */
 static void add_origin(const struct version_pull *pull, struct json_object *manifest)
 {
-    static const char *const words[] = { "apt", "oci", "dir" };
+    static const char *const words[] = { "apt", "oci", "dir", "bundle" };
     char stamp[32];
 
     process_stamp(stamp);
@@ -112,6 +112,10 @@ static void add_origin(const struct version_pull *pull, struct json_object *mani
 
 static bool check_digest(const struct version_pull *pull, const char *digest, struct error *err)
 {
+    if (pull->tree_digest != NULL && strcmp(pull->tree_digest, digest) != 0)
+        return error_set(err, ERROR_CORRUPT, "the tree's digest is %s, '%s' says %s", digest,
+                         pull->source.text, pull->tree_digest);
+
     size_t skip = pull->digest != NULL && !text_starts(pull->digest, "sha256:") ? 7 : 0;
 
     /* A short one is as good as the person who typed it wanted it to be. */
@@ -134,8 +138,7 @@ bool version_pull_verify(struct version_pull *pull, struct error *err)
 
     add_origin(pull, manifest);
     json_add_string(manifest, "digest", digest);
-    if (!probe(pull, manifest, err) ||
-        (pull->source.kind == VERSION_SOURCE_OCI && !oci_add_image(pull, manifest, err)))
+    if (!pull_describe(pull, manifest, err) || !probe(pull, manifest, err))
         return false;
 
     autofree char *name = name_of(pull, manifest, digest);

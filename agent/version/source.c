@@ -86,7 +86,8 @@ static bool parse_oci(const char *text, struct version_source *out)
     return strchr(out->place, ':') == NULL && !text_ends(out->place, "@sha256");
 }
 
-static bool parse_dir(const char *text, struct version_source *out)
+/* A folder, or a bundle's file. */
+static bool parse_path(const char *text, struct version_source *out)
 {
     out->place = xstrdup(text);
     return text[0] == '/';
@@ -101,7 +102,8 @@ bool version_source_parse(const char *text, struct version_source *out, struct e
     } forms[] = {
         { "apt:", VERSION_SOURCE_APT, parse_apt },
         { "oci:", VERSION_SOURCE_OCI, parse_oci },
-        { "dir:", VERSION_SOURCE_DIR, parse_dir },
+        { "dir:", VERSION_SOURCE_DIR, parse_path },
+        { "bundle:", VERSION_SOURCE_BUNDLE, parse_path },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
@@ -117,8 +119,9 @@ bool version_source_parse(const char *text, struct version_source *out, struct e
     }
 
     error_set(err, ERROR_INVALID, "source '%s' is none of those that there are", text);
-    return error_hint(err, "apt:SUITE[,SUITE...], oci:/LAYOUT:TAG, oci:/LAYOUT@sha256:..., "
-                           "oci:docker://HOST/NAME:TAG (or @sha256:...), dir:/FOLDER");
+    return error_hint(err,
+                      "apt:SUITE[,SUITE...], oci:/LAYOUT:TAG, oci:/LAYOUT@sha256:..., "
+                      "oci:docker://HOST/NAME:TAG (or @sha256:...), dir:/FOLDER, bundle:/FILE");
 }
 
 void version_source_done(struct version_source *source)

@@ -29,13 +29,18 @@ struct json_object;
 struct site;
 struct task;
 
-enum version_source_kind { VERSION_SOURCE_APT, VERSION_SOURCE_OCI, VERSION_SOURCE_DIR };
+enum version_source_kind {
+    VERSION_SOURCE_APT,
+    VERSION_SOURCE_OCI,
+    VERSION_SOURCE_DIR,
+    VERSION_SOURCE_BUNDLE,
+};
 
 /* Where a version comes from. */
 struct version_source {
     enum version_source_kind kind;
     char *text;   /* as asked for: "apt:bookworm,bookworm-security" */
-    char *place;  /* "bookworm,bookworm-security"; a folder; "docker://HOST/NAME..." */
+    char *place;  /* "bookworm,bookworm-security"; a folder; a file; "docker://HOST/NAME..." */
     char *tag;    /* of an OCI layout, or NULL */
     char *digest; /* "sha256:..." that the source itself names, or NULL */
 };
@@ -79,6 +84,19 @@ bool version_pull_drop(struct version_pull *pull, struct error *err);
  * nobody can tell it any more.
  */
 void version_pull_result(const struct version_pull *pull, struct json_object *result);
+
+/*
+ * A bundle of a present version, of task->params "datastore", "version", "file" (what it is going
+ * to be, not there yet) and "key" (a private key's file; it is read where it is used and nowhere
+ * kept). In this order; drop is the undo of pack and the tidying after publish.
+ */
+bool version_bundle_check(struct task *task, struct error *err);
+bool version_bundle_pack(struct task *task, struct error *err);
+bool version_bundle_seal(struct task *task, struct error *err);
+/* Adds "datastore", "version", "file", "digest", "size_bytes". */
+bool version_bundle_publish(struct task *task, struct json_object *result, struct error *err);
+bool version_bundle_unpublish(struct task *task, struct error *err);
+bool version_bundle_drop(struct task *task, struct error *err);
 
 /* The manifest of a version that is present; NULL with not_found, or corrupt when it lies. */
 struct json_object *version_find(const struct site *site, const char *datastore,

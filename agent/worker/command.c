@@ -24,6 +24,7 @@ static const struct command commands[] = {
     { .method = "version.list", .read = command_version_list },
     { .method = "version.show", .read = command_version_show },
     { .method = "version.pull", .operation = &pull_operation },
+    { .method = "version.bundle", .operation = &bundle_operation },
     { .method = "version.remove", .operation = &remove_operation },
     { .method = "version.prune", .operation = &prune_operation },
     { .method = "database.list", .read = command_database_list },

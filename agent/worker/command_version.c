@@ -75,13 +75,19 @@ static bool drop(struct task *task, struct error *err)
     return version_pull_drop(pull, err);
 }
 
-static bool finish_pull(struct task *task, struct error *err)
+/* What the last step has kept, for a recovery cannot find it out any more. */
+static void take_result(struct task *task)
 {
     struct json_object_iter member;
 
     json_object_object_foreachC (task_fact(task, "result"), member) {
         json_add(task->state->result, member.key, json_copy(member.val));
     }
+}
+
+static bool finish_pull(struct task *task, struct error *err)
+{
+    take_result(task);
     return drop(task, err);
 }
 
@@ -101,6 +107,30 @@ const struct operation pull_operation = {
     .set = set_pull,
     .finish = finish_pull,
 };
+
+static bool publish_bundle(struct task *task, struct error *err)
+{
+    autoptr(json_object) result = json_object_new_object();
+
+    return version_bundle_publish(task, result, err) &&
+           task_keep_fact(task, "result", steal(result), err);
+}
+
+static bool finish_bundle(struct task *task, struct error *err)
+{
+    take_result(task);
+    return version_bundle_drop(task, err);
+}
+
+static const struct step bundle_steps[] = {
+    { "check", version_bundle_check, NULL },
+    { "pack", version_bundle_pack, version_bundle_drop },
+    { "sign", version_bundle_seal, NULL },
+    { "publish", publish_bundle, version_bundle_unpublish },
+    { 0 },
+};
+
+const struct operation bundle_operation = { .steps = bundle_steps, .finish = finish_bundle };
 
 /* Removing begins with a rename; whoever comes later only has less to do. */
 static bool remove_version(struct task *task, struct error *err)

@@ -1,6 +1,8 @@
 """What becomes of versions: which may go, and who waits for whom."""
 
 import os
+import pathlib
+import subprocess
 
 import pytest
 
@@ -72,3 +74,48 @@ def test_killed_prune_goes_on_and_tells_of_all_that_it_removed(ground):
     assert ground.outcome(job) == "ok"
     assert ground.job(job)["result"]["count"] == 2
     assert there(ground) == {ground.versions["1.0"]}
+
+
+@pytest.fixture
+def bundle(ground):
+    """What version.bundle is to make, and with which key."""
+    key, folder = ground.top / "key.pem", ground.top / "bundles"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
+    key.chmod(0o600)
+    folder.mkdir()
+    return {"datastore": "fake", "version": ground.versions["2.0"], "file": f"{folder}/fake",
+            "key": str(key)}
+
+
+@pytest.mark.parametrize("when, record, outcome", [
+    ("after", '{"begin":"pack"', "interrupted"), ("after", '{"begin":"sign"', "interrupted"),
+    ("after", '{"done":"publish"', "interrupted"), ("after", '{"commit"', "ok")])
+def test_killed_bundle_is_there_as_a_whole_or_not_at_all(ground, bundle, when, record, outcome):
+    ground.rule((when, "stop", record))
+    job = ground.submit("version.bundle", **bundle)
+    pid = wait_for(ground.fired)
+    wait_for(lambda: ground.stopped(pid))
+    kill(pid)
+    assert ground.outcome(job) == outcome
+    assert os.listdir(ground.top / "bundles") == (["fake"] if outcome == "ok" else [])
+    if outcome == "ok":
+        assert ground.job(job)["result"]["size_bytes"] == os.path.getsize(bundle["file"])
+
+
+def test_key_of_a_bundle_is_kept_nowhere(ground, bundle):
+    ground.call("version.bundle", **bundle)
+    secret = pathlib.Path(bundle["key"]).read_text().splitlines()[1].encode()
+    told = [path for folder in (ground.state, ground.run_dir, ground.top / "bundles")
+            for path in folder.rglob("*") if path.is_file() and secret in path.read_bytes()]
+    assert told == [] and secret not in (ground.top / "log").read_bytes()
+
+
+def test_a_version_is_not_removed_while_it_is_bundled(ground, bundle):
+    ground.rule(("after", "stop", '{"begin":"pack"'))
+    job = ground.submit("version.bundle", **bundle)
+    pid = wait_for(ground.fired)
+    wait_for(lambda: ground.stopped(pid))
+    remove = ground.submit("version.remove", datastore="fake", version=bundle["version"])
+    assert ground.job(remove)["waiting_for"] == [job]
+    os.kill(pid, 18)
+    assert ground.outcome(job) == "ok" and ground.outcome(remove) == "ok"

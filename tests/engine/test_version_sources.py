@@ -1,7 +1,6 @@
 """Versions from folders, images and packages. Needs root, umoci, skopeo and mmdebstrap.
 
-DBGUEST_BUILD is the build folder with version_driver. The tree is one of a few host programs whose
-"engine" is a script; only the tests of `apt:` make a real one.
+Only the tests of `apt:` make a real tree.
 """
 
 import json
@@ -14,10 +13,7 @@ import time
 
 import pytest
 
-from engine_tree import make_tree
-
-BUILD = pathlib.Path(os.environ.get("DBGUEST_BUILD", "build")).resolve()
-DRIVER = BUILD / "tests/engine/version_driver"
+from version_state import ENVIRONMENT, State, refusal, state, tree  # noqa: F401
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -25,58 +21,6 @@ STATUS = """Package: redis-server
 Status: install ok installed
 Version: 5:7.0.15-1~deb12u7
 """
-
-
-class State:
-    def __init__(self, root):
-        self.root = root
-        self.versions = root / "versions/redis"
-        (root / "versions").mkdir(parents=True)
-
-    def argv(self, *args):
-        return [str(DRIVER), str(self.root), *map(str, args)]
-
-    def run(self, *args, **env):
-        done = subprocess.run(self.argv(*args), stdout=subprocess.PIPE, text=True, timeout=300,
-                              env={**os.environ, **env})
-        answer = json.loads(done.stdout)
-        if done.returncode != 0:
-            raise Refused(answer)
-        return answer
-
-    def pull(self, source, job="j1", **env):
-        return self.run("pull", job, source, **env)
-
-    def left(self):
-        """All that is there below versions/redis, hidden or not."""
-        return sorted(os.listdir(self.versions)) if self.versions.exists() else []
-
-
-class Refused(Exception):
-    def __init__(self, error):
-        super().__init__(error["message"])
-        self.error = error
-
-
-def refusal(call, *args, **env):
-    with pytest.raises(Refused) as info:
-        call(*args, **env)
-    return info.value.error
-
-
-@pytest.fixture
-def state(tmp_path):
-    return State(tmp_path / "state")
-
-
-@pytest.fixture
-def tree(tmp_path):
-    tree = tmp_path / "tree"
-    make_tree(tree)
-    program = tree / "usr/bin/redis-server"
-    program.write_text("#!/usr/bin/sh\necho Redis server v=7.0.15 sha=0\n")
-    program.chmod(0o4755)
-    return tree
 
 
 @pytest.fixture
@@ -246,7 +190,8 @@ def until(condition, seconds):
 
 def test_killed_pull_of_packages_leaves_no_process_and_no_mount(state):
     source = "apt:" + suite()
-    running = subprocess.Popen(state.argv("pull", "j1", source), stdout=subprocess.DEVNULL)
+    running = subprocess.Popen(state.argv("pull", "j1", source), stdout=subprocess.DEVNULL,
+                               env=ENVIRONMENT)
     part = state.versions / ".pull-j1/tree.part"
     until(lambda: (part / "var/lib/dpkg/status").exists(), 120)
     running.send_signal(signal.SIGKILL)

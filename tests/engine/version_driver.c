@@ -2,11 +2,12 @@
  * The version layer by hand, for test_version_sources.py:
  *
  *     version_driver STATE pull JOB SOURCE    all steps; with JSON on stdout, the result
+ *     version_driver STATE bundle VERSION FILE KEY
  *     version_driver STATE remove VERSION
  *     version_driver STATE sweep
  *
  * Errors are JSON on stdout too, with exit status 1. The datastore is called redis; what its engine
- * says of itself comes from a chroot into the tree.
+ * says of itself comes from a chroot into the tree. Keys are in STATE/keys.d.
  */
 #include "version.h"
 
@@ -90,6 +91,19 @@ static bool pull(struct task *task, struct json_object *result, struct error *er
     return good && err->reason == ERROR_NONE;
 }
 
+static bool bundle(struct task *task, char **argv, struct json_object *result, struct error *err)
+{
+    struct error undo = { 0 };
+
+    json_add_string(task->params, "datastore", "redis");
+    json_add_string(task->params, "version", argv[1]);
+    json_add_string(task->params, "file", argv[2]);
+    json_add_string(task->params, "key", argv[3]);
+    bool good = version_bundle_check(task, err) && version_bundle_pack(task, err) &&
+                version_bundle_seal(task, err) && version_bundle_publish(task, result, err);
+    return version_bundle_drop(task, &undo) && good;
+}
+
 static bool run(struct task *task, char **argv, struct json_object *result, struct error *err)
 {
     uint64_t freed_bytes = 0;
@@ -100,6 +114,8 @@ static bool run(struct task *task, char **argv, struct json_object *result, stru
     }
     if (strcmp(argv[0], "remove") == 0)
         return version_remove(task, "redis", argv[1], &freed_bytes, err);
+    if (strcmp(argv[0], "bundle") == 0)
+        return bundle(task, argv, result, err);
     task->job = argv[1];
     json_add_string(task->params, "source", argv[2]);
     return pull(task, result, err);
@@ -116,11 +132,14 @@ int main(int argc, char **argv)
         return 2;
     autofree char *versions = xasprintf("%s/versions", argv[1]);
     autofree char *backups = xasprintf("%s/backups", argv[1]);
+    autofree char *keys = xasprintf("%s/keys.d", argv[1]);
     const struct site site = {
         .state_dir = argv[1],
         .versions_dir = versions,
         .backups_dir = backups,
+        .libexec_dir = getenv("VERSION_DRIVER_LIBEXEC"),
         .policy = getenv("VERSION_DRIVER_POLICY"),
+        .keys_dir = keys,
         .uid_first = 61000,
         .uid_count = 100,
     };

@@ -13,6 +13,7 @@ import time
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = {
     "dbguest-launch": "agent/engine/dbguest-launch",
+    "dbguest-unpack": "agent/version/dbguest-unpack",
     "postgresql": "datastores/postgresql/postgresql",
     "mysql": "datastores/mysql/mysql",
     "redis": "datastores/redis/redis",

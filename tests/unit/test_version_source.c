@@ -35,6 +35,7 @@ static void test_each_form_is_understood(void **unused)
         { "oci:docker://host/a/redis@" DIGEST, "docker://host/a/redis@" DIGEST, NULL, DIGEST,
           VERSION_SOURCE_OCI },
         { "dir:/srv/a b:c", "/srv/a b:c", NULL, NULL, VERSION_SOURCE_DIR },
+        { "bundle:/srv/a.dbguest", "/srv/a.dbguest", NULL, NULL, VERSION_SOURCE_BUNDLE },
     };
 
     (void)unused;
@@ -74,6 +75,7 @@ static void test_anything_else_is_invalid_and_the_forms_are_the_hint(void **unus
         "oci:docker://host/redis:8 --help",
         "dir:srv",
         "dir:",
+        "bundle:a",
         "ftp://host/",
     };
 
