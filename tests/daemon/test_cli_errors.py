@@ -1,13 +1,20 @@
 """dbguestctl against a stub: what it says when something is wrong, and what it ends with."""
 import json
+import re
 
 import pytest
 
-from cli_stub import Answer, Stub, run
+from cli_stub import TOP, Answer, Stub, run
 
 
-@pytest.mark.parametrize("code, reason", [(3, "not_found"), (7, "busy"), (11, "engine"),
-                                          (13, "needs_attention"), (19, "partial")])
+def reasons():
+    """[(exit code, reason)] as documented."""
+    page = (TOP / "docs/protocol.md").read_text()
+    return [(int(code), reason)
+            for reason, code in re.findall(r"^\| `(\w+)` \| (\d+) \|", page, re.M)]
+
+
+@pytest.mark.parametrize("code, reason", reasons())
 def test_exit_code_is_the_reason(path, code, reason):
     with Stub(path, instance__show=Answer(code, "no", reason)):
         done = run(path, "instance", "show", "main")

@@ -1,42 +1,13 @@
-"""dbguestctl: watch, help, completion, and a daemon that knows more."""
+"""dbguestctl: help, the man page, completion, and a daemon that knows more."""
 import os
 import re
 import shlex
-import signal
 import subprocess
 
 import pytest
 
 from cli_samples import LIST
 from cli_stub import BUILD, PROGRAM, Stub, environment, run
-
-
-# --- watch, help, completion, a newer daemon ---
-
-def test_watch_prints_events(path):
-    event = {"seq": 1, "boot_id": "b", "time": "2026-11-21T03:42:58.120Z", "kind": "status",
-             "instance": "main", "status": "UPGRADE", "was": "ACTIVE", "job": "j184"}
-
-    def subscribe(params, _):
-        stub.subscribed = params
-        return {"boot_id": "b", "seq": 0, "missed": False}
-
-    with Stub(path, agent__subscribe=subscribe) as stub:
-        original = stub.answer
-
-        def answer(connection, request, send):
-            original(connection, request, send)
-            send({"method": "agent.event", "params": event})
-
-        stub.answer = answer
-        watch = subprocess.Popen([PROGRAM, "watch", "--instance", "main"], text=True,
-                                 stdout=subprocess.PIPE, env=environment(path))
-        line = watch.stdout.readline()
-        watch.send_signal(signal.SIGINT)
-        assert watch.wait(timeout=10) == 130
-        watch.stdout.close()
-    assert line.split() == ["03:42:58.120", "status", "main", "ACTIVE", "->", "UPGRADE", "j184"]
-    assert stub.subscribed == {"instance": "main"}
 
 
 def every_verb():

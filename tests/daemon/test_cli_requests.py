@@ -5,7 +5,7 @@ import re
 import pytest
 
 from cli_samples import GIB
-from cli_stub import Stub, Terminal, run
+from cli_stub import Answer, Stub, Terminal, run
 
 
 # --- what is sent ---
@@ -91,6 +91,20 @@ def test_call_takes_any_method(path):
     with Stub(path, no__such={"a": [1]}) as stub:
         done = run(path, "call", "no.such", '{"x":1}')
     assert json.loads(done.stdout) == {"a": [1]} and stub.params("no.such") == [{"x": 1}]
+
+
+def test_call_ends_as_its_error_says(path, tmp_path):
+    params = tmp_path / "params"
+    params.write_text('{"instance":"main","name":"anna","password":"top"}')
+    with Stub(path, user__set_password=Answer(3, "user 'anna' does not exist", "not_found")) as stub:
+        from_file = run(path, "call", "user.set_password", f"@{params}")
+        piped = run(path, "call", "user.set_password", "-", "--json", stdin=params.read_text())
+    assert from_file.returncode == piped.returncode == 3
+    assert from_file.stderr == "error: user 'anna' does not exist [not_found]\n"
+    assert json.loads(piped.stderr)["error"]["data"]["reason"] == "not_found"
+    assert [sent["password"] for sent in stub.params("user.set_password")] == ["top", "top"]
+    assert run(path, "call", "job.list", "[1]").returncode == 2
+    assert run(path, "call").returncode == 2
 
 
 # --- prompts ---
