@@ -18,6 +18,9 @@
 #define QUIET_S 1.0   /* a job that ends sooner shows no bar */
 #define TELL_EVERY_S 30.0
 #define RATE_AFTER_S 0.3
+/* Before so much is done, or so long has passed, the time that is left is a guess. */
+#define LEFT_AFTER_S 2.0
+#define LEFT_AFTER_PART 0.02
 
 void progress_init(struct progress *progress, const struct cli *cli, const char *title, bool keeps)
 {
@@ -116,7 +119,7 @@ static void add_bytes(const struct progress *progress, bool bar, struct text *ou
                       : (rate > 0 ? (total - done) / rate : -1);
     autofree char *bytes = units_of(done, total);
     autofree char *speed = units_rate(rate);
-    autofree char *rest = left < 10 ? units_duration(left) : units_age(left);
+    autofree char *rest = left < 0.95 ? xasprintf("%.1f s", left) : units_age(left + 0.5);
 
     if (total > 0) {
         double shown = done < total ? done : total;
@@ -127,7 +130,7 @@ static void add_bytes(const struct progress *progress, bool bar, struct text *ou
     text_printf(out, "  %s", bytes);
     if (rate > 0)
         text_printf(out, "  %s", speed);
-    if (total > 0 && left >= 0)
+    if (left >= 0 && (elapsed > LEFT_AFTER_S || done > total * LEFT_AFTER_PART))
         text_printf(out, "  %s left", rest);
 }
 

@@ -48,6 +48,23 @@ def test_bar_leaves_where_it_is_narrow(path):
     assert "  2/11 settle  65 %  141 of 214 MiB" in moving
 
 
+def test_time_that_is_left_is_told_once_it_is_no_guess(path):
+    def stream(params, note):
+        for done, left in [(1, 1400), (107, 4.2), (212, 0.6)]:
+            note(job="j1", state="running", step="stream", step_number=3, step_count=6,
+                 done_bytes=done * MIB, total_bytes=214 * MIB, left_s=left)
+            time.sleep(0.25)
+        return {"job": "j1", "datastore": "redis", "version": "7.2"}
+
+    with Stub(path, version__pull=stream, job__show={"job": "j1", "steps": []}):
+        terminal = Terminal(path, "version", "pull", "redis", "apt:sid", columns=120)
+        terminal.end()
+    lefts = dict.fromkeys(re.findall(r" ([\d.]+) of 214 MiB(?:  [\d.]+ .?i?B/s)?((?:  \S+ s left)?)",
+                                     terminal.raw))
+    assert [(done, left.strip()) for done, left in lefts] == [
+        ("1.0", ""), ("107", "4 s left"), ("212", "0.6 s left")]
+
+
 def test_upgrade_in_a_pipe_tells_steps_on_standard_error(path):
     with Stub(path, instance__upgrade=upgrade, job__show=JOB):
         done = run(path, "instance", "upgrade", "main", "15.20+deb12u1")
