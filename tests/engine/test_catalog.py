@@ -8,8 +8,9 @@ from daemon import Failure
 from shop import PASSWORD
 
 ODD_NAMES = ["with space", 'quo"te', "apo'strophe", "back\\slash", "per%cent", "semi;colon", "select",
-             "ünïcode", "smile😀", "-dash", "$1", "a" * 32]
-LONGEST = {"postgresql": 63, "mariadb": 80, "mysql": 32}
+             "new\nline", "tab\tstop", "back`tick", "ünïcode", "smile😀", "-dash", "$1", "a" * 32]
+# A user's and a database's: bytes in PostgreSQL, characters in the others.
+LONGEST = {"postgresql": (63, 63), "mariadb": (80, 64), "mysql": (32, 64)}
 
 
 INSTANCE = []
@@ -51,32 +52,34 @@ def can_log_in(shop, user, password, database=None):
     return True
 
 
-def test_an_empty_name_is_refused(daemon, empty):
+def refused(daemon, reason, method, /, **params):
     with pytest.raises(Failure) as failure:
-        call(daemon, "user.create", name="", password=PASSWORD)
-    assert failure.value.reason == "invalid"
+        call(daemon, method, **params)
+    assert failure.value.reason == reason, failure.value
+
+
+def test_an_empty_name_is_refused(daemon, empty, datastore):
+    refused(daemon, "invalid", "user.create", name="", password=PASSWORD)
+    if has_databases(datastore):
+        refused(daemon, "invalid", "database.create", name="")
 
 
 def cannot_be(datastore, name):
     """Redis' names hold no spaces; MariaDB's and MySQL's nothing beyond the basic plane."""
     if has_databases(datastore):
         return datastore != "postgresql" and "😀" in name
-    return " " in name
+    return any(character.isspace() for character in name)
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_a_user_by_an_odd_name(daemon, empty, datastore, shop, name):
     if cannot_be(datastore, name):
-        with pytest.raises(Failure) as failure:
-            call(daemon, "user.create", name=name, password=PASSWORD)
-        assert failure.value.reason == "invalid"
+        refused(daemon, "invalid", "user.create", name=name, password=PASSWORD)
         return
     call(daemon, "user.create", name=name, password=PASSWORD)
     assert name in names(daemon, "user")
     assert call(daemon, "user.show", name=name)["name"] == name
-    with pytest.raises(Failure) as failure:
-        call(daemon, "user.create", name=name, password=PASSWORD)
-    assert failure.value.reason == "exists"
+    refused(daemon, "exists", "user.create", name=name, password=PASSWORD)
     call(daemon, "user.set_password", name=name, password="another-one-9")
     call(daemon, "user.drop", name=name)
     assert name not in names(daemon, "user")
@@ -85,21 +88,15 @@ def test_a_user_by_an_odd_name(daemon, empty, datastore, shop, name):
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_a_database_by_an_odd_name(daemon, empty, datastore, name):
     if not has_databases(datastore):
-        with pytest.raises(Failure) as failure:
-            call(daemon, "database.create", name=name)
-        assert failure.value.reason == "unsupported"
+        refused(daemon, "unsupported", "database.create", name=name)
         return
     if cannot_be(datastore, name):
-        with pytest.raises(Failure) as failure:
-            call(daemon, "database.create", name=name)
-        assert failure.value.reason == "invalid"
+        refused(daemon, "invalid", "database.create", name=name)
         return
     call(daemon, "database.create", name=name)
     try:
         assert name in names(daemon, "database")
-        with pytest.raises(Failure) as failure:
-            call(daemon, "database.create", name=name)
-        assert failure.value.reason == "exists"
+        refused(daemon, "exists", "database.create", name=name)
         call(daemon, "user.create", name="reader", password=PASSWORD, databases=[name],
              access="read")
         assert call(daemon, "user.show", name="reader")["databases"] == {name: "read"}
@@ -109,16 +106,20 @@ def test_a_database_by_an_odd_name(daemon, empty, datastore, name):
     assert name not in names(daemon, "database")
 
 
-def test_names_that_are_too_long_say_so(daemon, empty, datastore):
+@pytest.mark.parametrize("letter", ["b", "é"])
+def test_the_longest_name_there_is_and_one_more(daemon, empty, datastore, letter):
     if datastore not in LONGEST:
         pytest.skip("Redis has no such limit")
-    longest = LONGEST[datastore]
-    call(daemon, "user.create", name="b" * longest, password=PASSWORD)
-    call(daemon, "user.drop", name="b" * longest)
-    with pytest.raises(Failure) as failure:
-        call(daemon, "user.create", name="b" * (longest + 1), password=PASSWORD)
-    assert failure.value.reason == "invalid"
-    assert "b" * (longest + 1) not in names(daemon, "user")
+    size = len(letter.encode()) if datastore == "postgresql" else 1
+    for noun, most, more in zip(("user", "database"), LONGEST[datastore],
+                                ({"password": PASSWORD}, {})):
+        longest = letter * (most // size)
+        call(daemon, f"{noun}.create", name=longest, **more)
+        assert longest in names(daemon, noun)
+        refused(daemon, "invalid", f"{noun}.create", name=longest + letter, **more)
+        confirm = {"confirm": longest} if noun == "database" else {}
+        call(daemon, f"{noun}.drop", name=longest, **confirm)
+        assert not [name for name in names(daemon, noun) if name.startswith(letter * 20)]
 
 
 def test_what_is_not_there_is_not_found(daemon, empty, datastore):
