@@ -227,10 +227,8 @@ def seen():
     rows = []
     yield rows
     if TABLE and rows:
-        # Each operation's rows together, whoever died first.
-        rows.sort(key=lambda row: row.operation)
         with open(TABLE, "a", encoding="utf-8") as file:
-            file.write(table.of(rows, VICTIMS))
+            file.write(table.by_victim(rows))
 
 
 @pytest.mark.parametrize("victim", VICTIMS if ALL else ["in turn"])

@@ -38,10 +38,23 @@ def lines_of(operation, rows, victims):
         yield f"| {operation} | {span(records)} | {' | '.join(cells)} | {took(of_them)} |"
 
 
+def head_of(rows):
+    return f"{len(rows)} deaths, {took(rows)} s from the death to the outcome (median / longest)."
+
+
+def by_victim(rows):
+    """A line for what befell one victim, of as many operations and engines as there are."""
+    lines = [head_of(rows), "", "| operation | died | records | outcome | s |", "|---" * 5 + "|"]
+    for (operation, victim), of_it in itertools.groupby(
+            sorted(rows, key=lambda row: (row.operation, row.victim)),
+            key=lambda row: (row.operation, row.victim)):
+        lines += lines_of(f"{operation} | {victim}", list(of_it), [victim])
+    return "\n".join(lines) + "\n"
+
+
 def of(rows, victims):
     """Where an outcome differs before and after a record, both stand there."""
-    lines = [f"{len(rows)} deaths, {took(rows)} s from the death to the outcome "
-             "(median / longest).", "",
+    lines = [head_of(rows), "",
              f"| operation | records | {' | '.join(victims)} | s |",
              "|---|---" + "|---" * len(victims) + "|---|"]
     for operation, of_it in itertools.groupby(rows, key=lambda row: row.operation):
