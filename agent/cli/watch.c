@@ -23,9 +23,9 @@
 /* "ACTIVE -> UPGRADE", "instance.upgrade ok, outage 0.19 s", or what else there is. */
 static void add_story(struct json_object *event, struct text *out)
 {
-    static const char *const told[] = { "object", "seq",      "boot_id", "time",
-                                        "kind",   "instance", "job",     "status",
-                                        "was",    "method",   "state",   "outcome" };
+    static const char *const told[] = { "object",   "seq",     "boot_id", "time", "kind",
+                                        "instance", "job",     "status",  "was",  "method",
+                                        "state",    "outcome", "note" };
     autofree char *status = show_member(event, "status");
     autofree char *was = show_member(event, "was");
     autofree char *method = show_member(event, "method");
@@ -48,6 +48,9 @@ static void add_story(struct json_object *event, struct text *out)
             *at = (char)(*at >= 'A' && *at <= 'Z' ? *at - 'A' + 'a' : *at);
         text_printf(out, "%s%s %s", out->length > 0 ? ", " : "", title, value);
     }
+    autofree char *note = show_member(event, "note");
+    if (show_has(event, "note"))
+        text_printf(out, ": %s", note);
 }
 
 static void print_event(const struct cli *cli, struct json_object *event)

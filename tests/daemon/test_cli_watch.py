@@ -11,7 +11,7 @@ UPGRADE = {"seq": 1, "boot_id": "b", "time": "2026-11-21T03:42:58.120Z", "kind":
            "instance": "main", "status": "UPGRADE", "was": "ACTIVE", "job": "j184"}
 ENDED = {"seq": 2, "boot_id": "b", "time": "2026-11-21T03:43:00.391Z", "kind": "job",
          "instance": "main", "method": "instance.upgrade", "object": "main", "state": "ended",
-         "outcome": "ok", "outage_s": 0.19, "job": "j184"}
+         "outcome": "ok", "note": "15.18+deb12u1 -> 15.20+deb12u1", "took_s": 0.44, "job": "j184"}
 
 
 class Events(Stub):
@@ -54,7 +54,8 @@ def test_watch_prints_events(path, watch):
     with Events(path, UPGRADE, ENDED) as stub:
         lines, errors = watch(2, "--instance", "main")
     assert lines[0].split() == ["03:42:58.120", "status", "main", "ACTIVE", "->", "UPGRADE", "j184"]
-    assert "instance.upgrade ok, outage 0.19 s" in lines[1] and lines[1].split()[-1] == "j184"
+    assert lines[1] == ("03:43:00.391  job        main      instance.upgrade ok, took 0.44 s: "
+                        "15.18+deb12u1 -> 15.20+deb12u1  j184\n")
     assert errors == "" and stub.params("agent.subscribe") == [{"instance": "main"}]
 
 
