@@ -14,7 +14,8 @@
 #include "scan.h"
 #include "server.h"
 
-#define CHUNK_BYTES ((size_t)64 * 1024) /* read at a time, so that every client has its turn */
+#define TURN_BYTES ((size_t)8 * 1024)   /* read of a client in a turn of the loop: others wait */
+#define CHUNK_BYTES ((size_t)64 * 1024) /* likewise, while a long line comes in */
 #define SLOW_BYTES ((size_t)1024 * 1024)
 #define DEAD_BYTES ((size_t)16 * 1024 * 1024)
 
@@ -66,11 +67,18 @@ void client_close(struct client *client)
     uv_close((uv_handle_t *)&client->pipe, client_on_closed);
 }
 
+/* libuv reads one stream many times while there is more: without room it comes back in its turn. */
 static void client_on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buffer)
 {
-    (void)handle;
+    struct client *client = handle->data;
+    bool had_turn = client->turn == client->daemon->turn;
+
     (void)size;
-    *buffer = uv_buf_init(chunk, sizeof(chunk));
+    client->turn = client->daemon->turn;
+    if (had_turn)
+        *buffer = uv_buf_init(NULL, 0);
+    else
+        *buffer = uv_buf_init(chunk, client->input.length < TURN_BYTES ? TURN_BYTES : CHUNK_BYTES);
 }
 
 static bool may_read(const struct client *client)
@@ -287,7 +295,7 @@ static void client_on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *
 
     if (length > 0)
         take_chunk(client, buffer->base, (size_t)length);
-    if (length >= 0)
+    if (length >= 0 || length == UV_ENOBUFS)
         return;
     if (length != UV_EOF || peer_is_gone(client)) {
         client_close(client);

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 #include "peer.h"
@@ -22,6 +23,7 @@ struct client {
     struct text input;     /* the part of a line that has come so far, and lines held back */
     struct request *calls; /* that wait for their answers */
     int64_t in_flight;
+    uint64_t turn;      /* of the loop, in which it was read from last */
     unsigned int kinds; /* of events that it subscribed to */
     char *instance;     /* events of this one only; or NULL */
     bool stalled;       /* it does not read: nothing more is read from it */

@@ -7,6 +7,7 @@
 #define DBGUEST_DAEMON_DAEMON_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 
 struct config;
@@ -24,6 +25,7 @@ struct daemon {
     struct instances *instances;
     struct jobs *jobs;
     struct events *events;
+    uint64_t turn;     /* of the loop, counted from 1 */
     double started_s;  /* CLOCK_BOOTTIME */
     bool secrets_safe; /* RUN_DIR/secrets is in memory: work that carries secrets is accepted */
     bool stopping;

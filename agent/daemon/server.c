@@ -21,6 +21,7 @@
 
 struct server {
     uv_pipe_t listening;
+    uv_check_t turns;
     struct client *clients;
     int64_t count;
 };
@@ -72,6 +73,22 @@ static void server_on_connection(uv_stream_t *stream, int status)
         refuse(client);
 }
 
+static void server_on_turn(uv_check_t *turns)
+{
+    struct daemon *daemon = turns->data;
+
+    daemon->turn++;
+}
+
+static void count_turns(struct daemon *daemon, uv_check_t *turns)
+{
+    daemon->turn = 1;
+    turns->data = daemon;
+    uv_check_init(daemon->loop, turns);
+    uv_check_start(turns, server_on_turn);
+    uv_unref((uv_handle_t *)turns);
+}
+
 /* Made with no rights at first, so that nobody connects before its group is right. */
 static bool make_socket(struct server *server, const struct config *config, struct error *err)
 {
@@ -98,6 +115,7 @@ bool server_start(struct daemon *daemon, struct error *err)
     int handed_over = sd_listen_fds(1);
 
     daemon->server = server;
+    count_turns(daemon, &server->turns);
     uv_pipe_init(daemon->loop, &server->listening, 0);
     server->listening.data = daemon;
     if (handed_over == 1) {

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import threading
@@ -78,6 +79,23 @@ def test_a_client_that_never_reads_does_no_harm(daemon, client):
         began = time.monotonic()
         assert client.call("agent.ping")
         assert time.monotonic() - began < 1
+
+
+def test_who_sends_much_at_once_has_one_turn_like_others(daemon, client):
+    floods = [daemon.client() for _ in range(8)]
+    client.call("agent.ping")
+    daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        for flood in floods:
+            flood.send_bytes((PING.encode() + b"\n") * 1500)
+        client.send("agent.ping")
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
+    mine = client.answer()["result"]["time"]
+    times = [flood.read()["result"]["time"] for flood in floods for _ in range(1500)]
+    for flood in floods:
+        flood.close()
+    assert sum(time > mine for time in times) > len(times) / 2
 
 
 def test_a_client_that_goes_in_the_middle_does_no_harm(daemon, client):
