@@ -78,8 +78,9 @@ enum method_flags {
     METHOD_LIST = 4,   /* takes limit and marker; rows are in the member `rows` */
     METHOD_MERGED =
         8, /* a read that every datastore program with instances answers: rows are merged */
-    METHOD_CONFIRM = 16, /* `confirm` must repeat the object's name */
-    METHOD_STEPS = 32,   /* people want to see its steps, also when all went well */
+    METHOD_CONFIRM = 16,   /* `confirm` must repeat the object's name */
+    METHOD_GIVES_WAY = 64, /* engines come first: its unit has the weight of a pull */
+    METHOD_STEPS = 32,     /* people want to see its steps, also when all went well */
 };
 
 struct method {

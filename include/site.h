@@ -26,9 +26,11 @@ struct site {
     char *run_dir;      /* /run/dbguest: sockets of the engines, one folder each; secrets/ */
     char *libexec_dir;  /* the datastore programs and dbguest-launch */
     char *policy;       /* skopeo's signature policy, or NULL: the system's */
+    char *authfile;     /* containers-auth.json(5): who we are to registries; or NULL: nobody */
     char *keys_dir;     /* /etc/dbguest/keys.d: X.pem are the keys whose bundles are taken */
     uid_t uid_first;    /* each instance gets a uid of its own from here on ... */
     unsigned int uid_count;
+    int pull_weight; /* of 100 that an engine has, of processors and disk */
     enum supervisor supervisor;
 };
 

@@ -401,7 +401,7 @@ const struct method methods[] = {
                            "version show redis 7.0.15+deb12u7 --json") },
     { .name = "version.pull",
       .help = "Fetch a version, verify it and put it beside the others; engines go on meanwhile.",
-      .flags = METHOD_CHANGE | METHOD_STEPS,
+      .flags = METHOD_CHANGE | METHOD_STEPS | METHOD_GIVES_WAY,
       .role = ROLE_OPERATOR,
       .locks = LOCK_X(LOCK_VERSION),
       .needs = NEEDS(probe),

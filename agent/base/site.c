@@ -67,6 +67,8 @@ struct site *site_from_json(struct json_object *object, struct error *err)
         return NULL;
 
     site->policy = xstrdup(json_get_string(object, "policy"));
+    site->authfile = xstrdup(json_get_string(object, "authfile"));
+    site->pull_weight = (int)json_get_int(object, "pull_weight");
     const char *keys_dir = json_get_string(object, "keys_dir");
     site->keys_dir = xstrdup(keys_dir != NULL ? keys_dir : "");
     return steal(site);
@@ -83,7 +85,9 @@ struct json_object *site_to_json(const struct site *site)
     json_add_string(object, "run_dir", site->run_dir);
     json_add_string(object, "libexec_dir", site->libexec_dir);
     json_add_string(object, "policy", site->policy);
+    json_add_string(object, "authfile", site->authfile);
     json_add_string(object, "keys_dir", site->keys_dir);
+    json_add_int(object, "pull_weight", site->pull_weight);
     json_add_int(object, "uid_first", site->uid_first);
     json_add_int(object, "uid_count", site->uid_count);
     json_add_string(object, "supervisor", supervisors[site->supervisor]);
@@ -101,6 +105,7 @@ void site_free(struct site *site)
     free(site->run_dir);
     free(site->libexec_dir);
     free(site->policy);
+    free(site->authfile);
     free(site->keys_dir);
     free(site);
 }

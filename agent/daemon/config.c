@@ -50,6 +50,8 @@ static const struct entry entries[] = {
       false },
     { "instances", "uid_count", AT(uid_count), "1000", 1, 65536, KIND_NUMBER, false },
     { "versions", "policy", AT(site.policy), NULL, 2, 1024, KIND_PATH, true },
+    { "versions", "authfile", AT(site.authfile), NULL, 2, 1024, KIND_PATH, true },
+    { "versions", "pull_weight", AT(pull_weight), "20", 1, 100, KIND_NUMBER, true },
     { "versions", "keys_dir", AT(site.keys_dir), "/etc/dbguest/keys.d", 2, 1024, KIND_PATH, true },
 };
 
@@ -167,6 +169,7 @@ static void set_from_others(struct config *config)
         site->backups_dir = xasprintf("%s/backups", site->state_dir);
     site->uid_first = (uid_t)config->uid_first;
     site->uid_count = (unsigned int)config->uid_count;
+    site->pull_weight = (int)config->pull_weight;
 
     bool by_itself = strcmp(config->supervisor, "auto") == 0;
     bool systemd = by_itself ? sd_booted() > 0 : strcmp(config->supervisor, "systemd") == 0;
@@ -255,6 +258,7 @@ void config_change(struct config *config, const struct config *wanted)
         }
         changes++;
     }
+    config->site.pull_weight = (int)config->pull_weight;
     if (changes == 0)
         log_info("the configuration is the same as before");
 }

@@ -30,6 +30,7 @@ struct config {
     int64_t keep_count;
     int64_t uid_first;
     int64_t uid_count;
+    int64_t pull_weight;
 };
 
 /* Defaults for what the file does not say; a file that is missing has none when it may be. */

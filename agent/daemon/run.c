@@ -15,11 +15,13 @@
 #include "json.h"
 #include "log.h"
 #include "memory.h"
+#include "method.h"
 #include "queue.h"
 #include "settle.h"
 #include "store.h"
 #include "watch.h"
 
+#define FULL_WEIGHT 100 /* what systemd gives a unit that says nothing */
 #define LOOK_AGAIN_S 0.2
 #define RECOVER_PAUSE_MS 500U
 
@@ -89,6 +91,10 @@ static bool spawn_unit(struct job *job, const char *verb, struct error *err)
         job->instance != NULL
             ? xasprintf("--property=LogExtraFields=DBGUEST_INSTANCE=%s", job->instance)
             : xasprintf("--property=LogExtraFields=DBGUEST_METHOD=%s", job->method_name);
+    bool gives_way = job->method != NULL && (job->method->flags & METHOD_GIVES_WAY) != 0;
+    int weight = gives_way ? job->daemon->config->site.pull_weight : FULL_WEIGHT;
+    autofree char *cpu = xasprintf("--property=CPUWeight=%d", weight);
+    autofree char *io = xasprintf("--property=IOWeight=%d", weight);
     const char *const argv[] = { "/usr/bin/systemd-run",
                                  "--quiet",
                                  "--collect",

@@ -45,7 +45,7 @@ static const char setup_script[] =
     "mkdir -p \"$1/var/lib/apt/lists\" \"$1/var/cache/apt/archives\"\n"
     "cp -a \"$PULL/apt/state/lists/.\" \"$1/var/lib/apt/lists/\"\n"
     "cp -a \"$PULL\"/apt/cache/*.bin \"$1/var/cache/apt/\"\n"
-    "ln \"$PULL\"/apt/cache/archives/*.deb \"$1/var/cache/apt/archives/\"\n";
+    "ln \"$KEPT\"/archives/*.deb \"$1/var/cache/apt/archives/\"\n";
 
 /* Before any package's script runs: no cluster is made and no service started. */
 static const char essential_script[] =
@@ -268,6 +268,10 @@ static bool look_sizes(struct version_pull *pull, struct error *err)
     /* apt's lists are copied into the tree while it is made. */
     pull->unpacked_bytes = after != NULL ? parse_size(after + sizeof(AFTER) - 1) : 0;
     pull->passing_bytes = file_tree_bytes(lists);
+    pull->kept_bytes = file_tree_bytes(pull->kept);
+    if (pull->kept_bytes > pull->download_bytes)
+        pull->kept_bytes = pull->download_bytes;
+    pull->download_bytes -= pull->kept_bytes;
     return true;
 }
 
@@ -280,18 +284,23 @@ static bool look(struct version_pull *pull, struct error *err)
            look_sizes(pull, err);
 }
 
+/* Into what outlives this try; apt checks the hash of each package that is there already. */
 static bool fetch(struct version_pull *pull, struct error *err)
 {
-    static const char *const options[] = { "--yes", "--download-only", NULL };
-    autofree char *archives = xasprintf("%s/apt/cache/archives", pull->work);
+    autofree char *partial = pull_keep(pull, "archives/partial", err);
+    autofree char *place = xasprintf("Dir::Cache::archives=%s/archives", pull->kept);
+    const char *const options[] = { "--yes", "--download-only", "--option", place, NULL };
+    uint64_t all_bytes = pull->kept_bytes + pull->download_bytes;
     autoresult struct process_result result = { 0 };
 
-    pull_watch(pull, archives, pull->download_bytes);
+    if (partial == NULL)
+        return false;
+    pull_watch(pull, pull->kept, all_bytes);
     if (!run_install(pull, options, &result, err))
         return false;
     if (result.status != 0)
         return apt_failed(pull, &result, err);
-    task_progress(pull->task, pull->download_bytes, pull->download_bytes);
+    task_progress(pull->task, all_bytes, all_bytes);
     return true;
 }
 

@@ -1,8 +1,5 @@
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "file.h"
 #include "json.h"
@@ -11,13 +8,14 @@
 #include "process.h"
 #include "pull.h"
 #include "site.h"
+#include "sum.h"
 #include "task.h"
 #include "text.h"
 
 /*
  * An image of a registry or of a layout on the disk. skopeo copies it into a layout in the working
- * folder, checking the site's signature policy before and each blob's digest on the way; umoci
- * unpacks that. `index.json` appears last: a layout without it is unfinished.
+ * folder, checking the site's signature policy before and each blob's digest on the way.
+ * `index.json` appears last: a layout without it is unfinished.
  */
 
 /* What gzip makes of a tree, turned round: 143 MiB of layers were 403 MiB. */
@@ -66,7 +64,7 @@ static bool oci_failed(const struct version_pull *pull, const char *program,
     return false;
 }
 
-/* skopeo, its policy, and words; run to its end. */
+/* skopeo, its policy, words, who we are to the registry; run to its end. */
 static bool run_skopeo(struct version_pull *pull, const char *const words[],
                        struct process_result *result, struct error *err)
 {
@@ -77,6 +75,11 @@ static bool run_skopeo(struct version_pull *pull, const char *const words[],
         argv[count++] = "--policy";
         argv[count++] = pull->task->site->policy;
     }
+    argv[count++] = *words++;
+    if (pull->task->site->authfile != NULL) {
+        argv[count++] = "--authfile";
+        argv[count++] = pull->task->site->authfile;
+    }
     for (; *words != NULL && count + 1 < ARRAY_SIZE(argv); words++)
         argv[count++] = *words;
     argv[count] = NULL;
@@ -84,6 +87,11 @@ static bool run_skopeo(struct version_pull *pull, const char *const words[],
     if (!pull_run(pull, argv, result, err))
         return false;
     return result->status == 0 || oci_failed(pull, "skopeo", result, err);
+}
+
+static bool is_remote(const struct version_pull *pull)
+{
+    return text_starts(pull->source.place, "docker://");
 }
 
 /*
@@ -108,7 +116,7 @@ static char *name_by_digest(const struct version_pull *pull, struct error *err)
 /* What skopeo calls the image; NULL with err. */
 static char *reference(const struct version_pull *pull, struct error *err)
 {
-    if (text_starts(pull->source.place, "docker://"))
+    if (is_remote(pull))
         return xstrdup(pull->source.place);
 
     autofree char *index = xasprintf("%s/index.json", pull->source.place);
@@ -130,6 +138,9 @@ static struct json_object *inspect(struct version_pull *pull, const char *name, 
 
     if (!run_skopeo(pull, words, &result, err))
         return NULL;
+    autofree char *sum = sum_of(result.output.bytes, result.output.length);
+    free(pull->contents);
+    pull->contents = xasprintf("image:sha256:%s", sum);
     return json_parse(result.output.bytes, result.output.length, err);
 }
 
@@ -144,8 +155,11 @@ static struct json_object *inspect_ours(struct version_pull *pull, struct json_o
                   pull->source.text);
         return NULL;
     }
-    if (!text_starts(pull->source.place, "docker://"))
+    if (!is_remote(pull)) {
+        free(pull->contents);
+        pull->contents = xasprintf("image:%s", digest);
         return oci_read_blob(pull->source.place, digest, err);
+    }
 
     /* Up to its tag or digest, which begin after the last slash. */
     size_t slash = (size_t)(strrchr(pull->source.place, '/') - pull->source.place);
@@ -167,40 +181,48 @@ static bool look(struct version_pull *pull, struct error *err)
         if (inner == NULL)
             return false;
     }
-    pull->download_bytes = oci_layers_bytes(inner != NULL ? inner : manifest);
-    pull->unpacked_bytes = pull->download_bytes * GROWTH;
+    uint64_t all_bytes = oci_layers_bytes(inner != NULL ? inner : manifest, NULL);
+    pull->download_bytes = oci_layers_bytes(inner != NULL ? inner : manifest, pull->kept);
+    pull->unpacked_bytes = all_bytes * GROWTH;
+    pull->kept_bytes = all_bytes - pull->download_bytes;
+    if (pull->kept_bytes > 0)
+        task_what(pull->task, "%llu of %llu bytes are here from an earlier try",
+                  (unsigned long long)pull->kept_bytes, (unsigned long long)all_bytes);
     return true;
 }
 
-/* A killed skopeo leaves the blob that was under way, which nobody ever finishes. */
-static void remove_torn_blobs(const char *layout)
-{
-    DIR *stream = opendir(layout);
-    const struct dirent *entry = NULL;
-
-    while (stream != NULL && (entry = readdir(stream)) != NULL)
-        if (text_starts(entry->d_name, "oci-put-blob"))
-            unlinkat(dirfd(stream), entry->d_name, 0);
-    if (stream != NULL)
-        closedir(stream);
-}
-
-static bool fetch(struct version_pull *pull, struct error *err)
+/* A blob under way lies beside the others. */
+static uint64_t measure_blobs(const struct version_pull *pull)
 {
     autofree char *layout = xasprintf("%s/layout", pull->work);
-    autofree char *index = xasprintf("%s/index.json", layout);
-    autofree char *target = xasprintf("oci:%s:" IMAGE, layout);
-    autofree char *name = reference(pull, err);
+
+    return file_tree_bytes(pull->kept) + file_tree_bytes(layout);
+}
+
+/*
+ * skopeo puts each blob in its place when all of it has come and has its digest, and does not fetch
+ * it again; so the place outlives this try.
+ */
+static bool fetch(struct version_pull *pull, struct error *err)
+{
+    autofree char *layout = pull_folder(pull, "layout", err);
+    autofree char *blobs = layout != NULL ? pull_keep(pull, "blobs", err) : NULL;
+    autofree char *name = blobs != NULL ? reference(pull, err) : NULL;
     autoresult struct process_result result = { 0 };
 
     if (name == NULL)
         return false;
+    autofree char *index = xasprintf("%s/index.json", layout);
+    autofree char *link = xasprintf("%s/blobs", layout);
+    autofree char *target = xasprintf("oci:%s:" IMAGE, layout);
     if (file_exists(index))
         return true;
-    remove_torn_blobs(layout);
+    if (!file_link(blobs, link, err))
+        return false;
     /* Checked by then; a layout cannot keep signatures. */
     const char *const words[] = { "copy", "--quiet", "--remove-signatures", name, target, NULL };
-    pull_watch(pull, layout, pull->download_bytes);
+    pull->measure = measure_blobs;
+    pull->total_bytes = pull->kept_bytes + pull->download_bytes;
     return run_skopeo(pull, words, &result, err);
 }
 
@@ -212,7 +234,10 @@ static bool unpack(struct version_pull *pull, struct error *err)
     return layers != NULL && pull_unpack_layers(pull, true, layers, err);
 }
 
-/* What the image says about how it wants to be run. */
+/*
+ * What the image says about how it wants to be run. A tag may have been moved since it was looked
+ * at: then it is not known of which digest this version is.
+ */
 static bool describe(struct version_pull *pull, struct json_object *manifest, struct error *err)
 {
     autofree char *layout = xasprintf("%s/layout", pull->work);
@@ -220,6 +245,10 @@ static bool describe(struct version_pull *pull, struct json_object *manifest, st
 
     if (image == NULL)
         return false;
+    const char *contents = json_get_string(manifest, "contents");
+    if (pull->source.digest == NULL && contents != NULL &&
+        !text_ends(contents, json_get_string(image, "digest")))
+        json_object_object_del(manifest, "contents");
     json_add(manifest, "image", image);
     return true;
 }

@@ -9,6 +9,7 @@
 #include "file.h"
 #include "json.h"
 #include "memory.h"
+#include "sum.h"
 #include "text.h"
 
 #define DIGEST_HEAD "sha256:"
@@ -25,12 +26,21 @@ static char *blob_path(const char *layout, const char *digest)
 struct json_object *oci_read_blob(const char *layout, const char *digest, struct error *err)
 {
     autofree char *path = blob_path(layout, digest);
+    size_t length = 0;
 
     if (path == NULL || !file_exists(path)) {
         error_set(err, ERROR_NOT_FOUND, "the layout has no '%s'", digest != NULL ? digest : "");
         return NULL;
     }
-    return json_read_file(path, err);
+    autofree char *text = file_read(path, &length, err);
+    if (text == NULL)
+        return NULL;
+    autofree char *sum = sum_of(text, length);
+    if (!text_ends(digest, sum)) {
+        error_set(err, ERROR_CORRUPT, "'%s' of the layout has the digest sha256:%s", digest, sum);
+        return NULL;
+    }
+    return json_parse(text, length, err);
 }
 
 /* The image format's word for what uname(2) says. */
@@ -63,13 +73,24 @@ const char *oci_choose(struct json_object *index)
     return NULL;
 }
 
-uint64_t oci_layers_bytes(struct json_object *manifest)
+/* Sizes count: what is kept has come whole, and is summed up again before it is unpacked. */
+static bool is_there(const char *layout, struct json_object *layer)
+{
+    autofree char *path = blob_path(layout, json_get_string(layer, "digest"));
+    struct stat status;
+
+    return path != NULL && stat(path, &status) == 0 &&
+           status.st_size == json_get_int(layer, "size");
+}
+
+uint64_t oci_layers_bytes(struct json_object *manifest, const char *layout)
 {
     struct json_object *layers = json_get(manifest, "layers");
     int64_t bytes = 0;
 
     for (size_t i = 0; layers != NULL && i < json_object_array_length(layers); i++)
-        bytes += json_get_int(json_object_array_get_idx(layers, i), "size");
+        if (layout == NULL || !is_there(layout, json_object_array_get_idx(layers, i)))
+            bytes += json_get_int(json_object_array_get_idx(layers, i), "size");
     return bytes > 0 ? (uint64_t)bytes : 0;
 }
 

@@ -10,11 +10,12 @@
 struct error;
 struct json_object;
 
-/* The JSON of LAYOUT/blobs/sha256/...; NULL with err. */
+/* The JSON of LAYOUT/blobs/sha256/..., whose digest is right; NULL with err. */
 struct json_object *oci_read_blob(const char *layout, const char *digest, struct error *err);
 /* The index's member for this machine: its digest, borrowed; NULL when there is none. */
 const char *oci_choose(struct json_object *index);
-uint64_t oci_layers_bytes(struct json_object *manifest);
+/* Of all layers, or (layout not NULL) of those that are not in LAYOUT/blobs. */
+uint64_t oci_layers_bytes(struct json_object *manifest, const char *layout);
 /* Makes a layout of folder, whose blobs are there, with one image in it. */
 bool oci_write_index(const char *folder, const char *digest, const char *tag, struct error *err);
 /* {"digest", "user", "env"} of the only image of a layout; the caller owns it. */

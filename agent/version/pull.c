@@ -1,9 +1,13 @@
 #include "pull.h"
 
 #include <errno.h>
+#include <linux/ioprio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "datastore.h"
 #include "engine.h"
@@ -13,11 +17,15 @@
 #include "memory.h"
 #include "process.h"
 #include "site.h"
+#include "sum.h"
 #include "task.h"
 #include "text.h"
 #include "units.h"
 
 #define PACKAGES_MAX 101
+#define FULL_WEIGHT 100 /* what an engine has */
+#define NICE_STEP 1.25  /* sched(7): of two neighbours */
+#define NICE_MAX 19
 #define DROP_TRIES 40
 #define DROP_PAUSE_MS 50
 #define SPACE_MARGIN_BYTES ((uint64_t)32 * 1024 * 1024)
@@ -57,6 +65,30 @@ static bool take_packages(struct version_pull *pull, struct error *err)
     return true;
 }
 
+/* A name for a source that can be one of a folder. */
+static char *kept_folder(const char *folder, const char *source)
+{
+    autofree char *sum = sum_of(source, strlen(source));
+
+    return xasprintf("%s/" VERSION_KEPT "%.16s", folder, sum);
+}
+
+/*
+ * Engines come first: whatever it runs inherits both. Each step of niceness is a quarter less; what
+ * is idle for the disk waits for all others. (Under systemd the job's unit has weights besides.)
+ */
+static void give_way(int weight)
+{
+    int niceness = 0;
+
+    if (weight <= 0 || weight >= FULL_WEIGHT)
+        return;
+    for (double share = FULL_WEIGHT; share > weight && niceness < NICE_MAX; niceness++)
+        share /= NICE_STEP;
+    setpriority(PRIO_PROCESS, 0, niceness);
+    syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
+}
+
 static bool take_params(struct version_pull *pull, struct error *err)
 {
     const char *digest = json_get_string(pull->task->params, "digest");
@@ -78,6 +110,10 @@ struct version_pull *version_pull_new(struct task *task, struct error *err)
     pull->work = xasprintf("%s/.pull-%s", pull->folder, task->job);
     pull->part = xasprintf("%s/tree.part", pull->work);
     pull->tree = xasprintf("%s/version/tree", pull->work);
+    pull->kept = kept_folder(pull->folder, pull->source.text);
+    /* Until it is known why this try ends: whoever takes over from one that died knows nothing. */
+    pull->goes_on = true;
+    give_way(task->site->pull_weight);
     return steal(pull);
 }
 
@@ -96,6 +132,7 @@ void version_pull_free(struct version_pull *pull)
     free(pull->work);
     free(pull->part);
     free(pull->tree);
+    free(pull->kept);
     json_object_put(pull->manifest);
     free(pull);
 }
@@ -129,9 +166,11 @@ static void hint_removable(const struct version_pull *pull, struct error *err)
         add_hint(best, err);
 }
 
-/* A full disk is told in the same way whoever met it. */
-static bool explain(const struct version_pull *pull, struct error *err)
+/* A full disk is told in the same way whoever met it. What came is kept for a source that may
+ * answer later. */
+static bool explain(struct version_pull *pull, struct error *err)
 {
+    pull->goes_on = err->reason == ERROR_INTERNAL || err->reason == ERROR_DEADLINE;
     if (err->reason != ERROR_NO_SPACE)
         return false;
     if (err->data == NULL) {
@@ -173,6 +212,7 @@ static void find_present(struct version_pull *pull)
 
 bool version_pull_look(struct version_pull *pull, struct error *err)
 {
+    pull->goes_on = false;
     if (!file_make_folder(pull->folder, 0755, err) || !file_make_folder(pull->work, 0700, err) ||
         !backends[pull->source.kind]->look(pull, err))
         return explain(pull, err);
@@ -235,8 +275,14 @@ bool version_pull_drop(struct version_pull *pull, struct error *err)
     for (int i = 0; i < DROP_TRIES; i++) {
         error_clear(err);
         if (file_remove_tree(pull->work, err))
-            return true;
+            return pull->goes_on || file_remove_tree(pull->kept, err);
         task_sleep_ms(pull->task, DROP_PAUSE_MS);
     }
     return false;
+}
+
+bool version_pull_end(struct version_pull *pull, struct error *err)
+{
+    pull->goes_on = false;
+    return version_pull_drop(pull, err);
 }

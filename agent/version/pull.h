@@ -4,6 +4,7 @@
  *     .pull-JOB/version/{tree/, manifest.json}   what is going to be published
  *     .pull-JOB/tree.part/                       a tree that is being made
  *     .pull-JOB/{apt/, layout/, tmp/, ...}       the source's own
+ *     .kept-SOURCE/{job, blobs/, archives/}      what has come, for another try of the same source
  */
 #ifndef DBGUEST_VERSION_PULL_H
 #define DBGUEST_VERSION_PULL_H
@@ -38,8 +39,11 @@ struct version_pull {
     char *work;      /* .../.pull-JOB */
     char *part;      /* .../.pull-JOB/tree.part */
     char *tree;      /* .../.pull-JOB/version/tree */
+    char *kept;      /* .../.kept-SOURCE, which this pull's lock makes its own */
+    bool goes_on;    /* another try may begin with what is kept */
     uint64_t download_bytes;
     uint64_t unpacked_bytes;
+    uint64_t kept_bytes;    /* that need not be fetched any more */
     uint64_t passing_bytes; /* that are needed besides, until it is unpacked */
     size_t package_count;
     char *tree_digest; /* of which the source says it is the tree's; or NULL */
@@ -58,6 +62,8 @@ struct version_pull {
 
 /* WORK/NAME, made if missing; NULL with err. */
 char *pull_folder(const struct version_pull *pull, const char *name, struct error *err);
+/* .kept-SOURCE/NAME, made if missing; NULL with err. */
+char *pull_keep(const struct version_pull *pull, const char *name, struct error *err);
 /*
  * Runs a program in namespaces of its own, which end with us and take its mounts along, with HOME
  * and TMPDIR in the working folder. While it runs pull->measure (NULL: nothing) is shown as

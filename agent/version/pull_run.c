@@ -23,6 +23,17 @@ char *pull_folder(const struct version_pull *pull, const char *name, struct erro
     return file_make_folder(folder, 0755, err) ? steal(folder) : NULL;
 }
 
+char *pull_keep(const struct version_pull *pull, const char *name, struct error *err)
+{
+    autofree char *folder = xasprintf("%s/%s", pull->kept, name);
+    autofree char *mark = xasprintf("%s/" VERSION_KEPT_JOB, pull->kept);
+    const char *job = pull->task->job;
+
+    return file_make_folder(folder, 0700, err) && file_write(mark, job, strlen(job), 0600, err)
+               ? steal(folder)
+               : NULL;
+}
+
 static uint64_t measure_growth(const struct version_pull *pull)
 {
     return file_tree_bytes(pull->growing);
@@ -72,7 +83,8 @@ static void add_environment(const struct version_pull *pull, const char *tmp, st
     text_printf(lines, "HOME=%s\nTMPDIR=%s\nXDG_RUNTIME_DIR=%s\n", tmp, tmp, tmp);
     /* The packages' scripts ask nobody, and write the same bytes each time. */
     text_printf(lines, "DEBIAN_FRONTEND=noninteractive\nSOURCE_DATE_EPOCH=1700000000\n");
-    text_printf(lines, "PULL=%s\nAPT_CONFIG=%s/apt/apt.conf\n", pull->work, pull->work);
+    text_printf(lines, "PULL=%s\nKEPT=%s\n", pull->work, pull->kept);
+    text_printf(lines, "APT_CONFIG=%s/apt/apt.conf\n", pull->work);
 }
 
 /* Cuts text into its lines, in place. */

@@ -54,7 +54,30 @@ static bool is_left_over(const struct site *site, const char *name, const char *
     return !file_exists(open) && (keep == NULL || strcmp(keep, job) != 0);
 }
 
-static void sweep_one(const struct site *site, const char *folder, const char *keep)
+static bool is_abandoned(const struct site *site, const char *folder, const char *name)
+{
+    autofree char *mark = xasprintf("%s/%s/" VERSION_KEPT_JOB, folder, name);
+    struct error unread = { 0 };
+    autofree char *job = text_starts(name, VERSION_KEPT) && file_exists(mark)
+                             ? file_read(mark, NULL, &unread)
+                             : NULL;
+
+    error_clear(&unread);
+    if (!text_starts(name, VERSION_KEPT))
+        return false;
+    autofree char *open = xasprintf("%s/jobs/open/%s", site->state_dir, job != NULL ? job : "-");
+    return !file_exists(open);
+}
+
+/* Of the folder of a datastore. keep as in version_sweep; kept: only what pulls have kept. */
+struct sweep {
+    const struct site *site;
+    const char *keep;
+    bool kept;
+    uint64_t freed_bytes;
+};
+
+static void sweep_one(struct sweep *sweep, const char *folder)
 {
     DIR *stream = opendir(folder);
     struct dirent *entry = NULL;
@@ -62,23 +85,44 @@ static void sweep_one(const struct site *site, const char *folder, const char *k
     while (stream != NULL && (entry = readdir(stream)) != NULL) {
         autofree char *path = xasprintf("%s/%s", folder, entry->d_name);
         struct error err = { 0 };
-        if (is_left_over(site, entry->d_name, keep) && !file_remove_tree(path, &err))
+        bool goes = sweep->kept ? is_abandoned(sweep->site, folder, entry->d_name)
+                                : is_left_over(sweep->site, entry->d_name, sweep->keep);
+        uint64_t bytes = goes ? file_tree_bytes(path) : 0;
+        if (goes && !file_remove_tree(path, &err))
             log_error("cannot remove what is left of a job: %s", err.message);
+        else
+            sweep->freed_bytes += bytes;
         error_clear(&err);
     }
     if (stream != NULL)
         closedir(stream);
 }
 
-void version_sweep(const struct site *site, const char *keep)
+static void sweep_all(struct sweep *sweep, const char *datastore)
 {
     struct error err = { 0 };
-    char **names = file_names(site->versions_dir, &err);
+    char **names = file_names(sweep->site->versions_dir, &err);
 
     error_clear(&err);
     for (char **name = names; name != NULL && *name != NULL; name++) {
-        autofree char *folder = xasprintf("%s/%s", site->versions_dir, *name);
-        sweep_one(site, folder, keep);
+        autofree char *folder = xasprintf("%s/%s", sweep->site->versions_dir, *name);
+        if (datastore == NULL || strcmp(datastore, *name) == 0)
+            sweep_one(sweep, folder);
     }
     file_free_names(names);
+}
+
+void version_sweep(const struct site *site, const char *keep)
+{
+    struct sweep sweep = { .site = site, .keep = keep };
+
+    sweep_all(&sweep, NULL);
+}
+
+uint64_t version_sweep_kept(const struct site *site, const char *datastore)
+{
+    struct sweep sweep = { .site = site, .kept = true };
+
+    sweep_all(&sweep, datastore);
+    return sweep.freed_bytes;
 }

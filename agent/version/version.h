@@ -4,6 +4,7 @@
  *
  *     VERSIONS_DIR/DATASTORE/VERSION/{tree/, manifest.json}   present: it appears by one rename
  *     VERSIONS_DIR/DATASTORE/.pull-JOB/                       a pull's working folder
+ *     VERSIONS_DIR/DATASTORE/.kept-SOURCE/                    what an unfinished one has fetched
  *     VERSIONS_DIR/DATASTORE/.removing-VERSION/               on its way out
  *
  * A pull is a row of steps, to be run in the order in which they stand below. Each looks at the
@@ -28,6 +29,9 @@ struct error;
 struct json_object;
 struct site;
 struct task;
+
+#define VERSION_KEPT ".kept-"
+#define VERSION_KEPT_JOB "job" /* in it: whose it is */
 
 enum version_source_kind {
     VERSION_SOURCE_APT,
@@ -75,8 +79,14 @@ bool version_pull_verify(struct version_pull *pull, struct error *err);
 bool version_pull_publish(struct version_pull *pull, struct error *err);
 /* Takes back what this job has published, if it came to that. */
 bool version_pull_unpublish(struct version_pull *pull, struct error *err);
-/* Removes the working folder: the undo of all other steps, and the tidying after them. */
+/*
+ * Removes the working folder: the undo of all other steps. What has been fetched stays for the next
+ * pull of the same source when this one died, or its source gave up, but not when it was cancelled
+ * or would fail again.
+ */
 bool version_pull_drop(struct version_pull *pull, struct error *err);
+/* The tidying after a pull that has published: nothing of it stays. */
+bool version_pull_end(struct version_pull *pull, struct error *err);
 
 /*
  * Known after verify (present_before: after publish): adds "datastore", "version", "digest",
@@ -143,6 +153,9 @@ bool version_list_unused(const struct site *site, const char *datastore, const c
  * versions on their way out. Failing at one does not keep it from the others.
  */
 void version_sweep(const struct site *site, const char *keep);
+/* Removes what unfinished pulls have kept, but those of open jobs; how many bytes that were.
+ * datastore may be NULL: all. */
+uint64_t version_sweep_kept(const struct site *site, const char *datastore);
 
 /*
  * "15.18-0+deb12u1" is "15.18+deb12u1", "5:7.0.15-1~deb12u7" is "7.0.15+deb12u7", "9.7.4-1+b1" is

@@ -88,7 +88,7 @@ static void take_result(struct task *task)
 static bool finish_pull(struct task *task, struct error *err)
 {
     take_result(task);
-    return drop(task, err);
+    return version_pull_end(pull, err);
 }
 
 /* Whatever a step leaves lies in the working folder, which one undo removes. */
@@ -220,7 +220,10 @@ static bool prune(struct task *task, struct error *err)
         if (!task_goes_on(task, err) ||
             !prune_one(task, json_object_array_get_idx(unused, i), gone, err))
             return false;
-    json_add_int(task->state->result, "freed_bytes", tell_gone(task, gone));
+    int64_t freed_bytes =
+        tell_gone(task, gone) +
+        (int64_t)version_sweep_kept(task->site, json_get_string(task->params, "datastore"));
+    json_add_int(task->state->result, "freed_bytes", freed_bytes);
     json_add_int(task->state->result, "count", (int64_t)json_object_array_length(gone));
     json_add(task->state->result, "versions", steal(gone));
     return true;

@@ -119,3 +119,16 @@ def test_a_version_is_not_removed_while_it_is_bundled(ground, bundle):
     assert ground.job(remove)["waiting_for"] == [job]
     os.kill(pid, 18)
     assert ground.outcome(job) == "ok" and ground.outcome(remove) == "ok"
+
+
+def test_a_pull_gives_way_to_engines(ground):
+    ground.rule(("after", "stop", '{"begin":"fetch"'))
+    job = ground.submit("version.pull", datastore="fake", source=f"dir:{ground.top}/trees/1.2")
+    pid = wait_for(ground.fired)
+    wait_for(lambda: ground.stopped(pid))
+    assert os.getpriority(os.PRIO_PROCESS, pid) == 8  # pull_weight 20
+    assert os.getpriority(os.PRIO_PROCESS, ground.engine_pid()) == 0
+    disk = subprocess.run(["ionice", "-p", str(pid)], capture_output=True, text=True, check=True)
+    assert disk.stdout.strip() == "idle"
+    os.kill(pid, 18)
+    assert ground.outcome(job) == "ok"

@@ -199,7 +199,16 @@ def test_killed_pull_of_packages_leaves_no_process_and_no_mount(state):
     until(lambda: not processes_in(state.root), 5)
     assert str(state.root) not in pathlib.Path("/proc/self/mountinfo").read_text()
 
-    row = state.pull(source)
+    packages = list(state.versions.glob(".kept-*/archives/*.deb"))
+    assert len(packages) > 20
+    held = [(path.name, path.stat().st_mtime_ns) for path in packages]
+    again = subprocess.Popen(state.argv("pull", "j1", source), stdout=subprocess.PIPE, text=True,
+                             env=ENVIRONMENT)
+    unpacking = state.versions / ".pull-j1/tree.part"
+    until(lambda: not (unpacking / "var/lib/dpkg/status").exists(), 60)
+    until(lambda: (unpacking / "var/lib/dpkg/status").exists(), 120)
+    assert [(path.name, path.stat().st_mtime_ns) for path in packages] == held
+    row = json.loads(again.communicate()[0])
     assert state.left() == [row["version"]]
     tree = state.versions / row["version"] / "tree"
     assert not list((tree / "etc/apt").rglob("*.list"))

@@ -86,9 +86,11 @@ static bool pull(struct task *task, struct json_object *result, struct error *er
         good = steps[i / 2](pull, err);
     if (good)
         version_pull_result(pull, result);
-    if ((!good && !version_pull_unpublish(pull, &undo)) || !version_pull_drop(pull, &undo))
+    if (good)
+        return version_pull_end(pull, err);
+    if (!version_pull_unpublish(pull, &undo) || !version_pull_drop(pull, &undo))
         error_move(err, &undo);
-    return good && err->reason == ERROR_NONE;
+    return false;
 }
 
 static bool bundle(struct task *task, char **argv, struct json_object *result, struct error *err)
@@ -139,6 +141,7 @@ int main(int argc, char **argv)
         .backups_dir = backups,
         .libexec_dir = getenv("VERSION_DRIVER_LIBEXEC"),
         .policy = getenv("VERSION_DRIVER_POLICY"),
+        .authfile = getenv("VERSION_DRIVER_AUTHFILE"),
         .keys_dir = keys,
         .uid_first = 61000,
         .uid_count = 100,

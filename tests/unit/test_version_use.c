@@ -266,6 +266,36 @@ static void test_sweep_takes_what_killed_jobs_left_and_no_more(void **state)
     }
 }
 
+static void test_what_unfinished_pulls_kept_goes_when_asked_and_only_then(void **state)
+{
+    struct world *world = *state;
+    static const struct {
+        const char *path;
+        bool stays;
+    } folders[] = {
+        { "versions/redis/.kept-a/blobs/x", false },
+        { "versions/redis/.kept-b/blobs/x", true }, /* of an open job */
+        { "versions/redis/.kept-c/blobs/x", false },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+        make_file(world, folders[i].path, "x");
+    make_file(world, "versions/redis/.kept-a/job", "j1");
+    make_file(world, "versions/redis/.kept-b/job", "j2");
+    make_file(world, "jobs/open/j2/request.json", "{}");
+    version_sweep(&world->site, NULL);
+    assert_int_equal(version_sweep_kept(&world->site, "postgresql"), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+        autofree char *path = xasprintf("%s/%s", world->folder, folders[i].path);
+        assert_true(file_exists(path));
+    }
+    assert_true(version_sweep_kept(&world->site, NULL) > 0);
+    for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+        autofree char *path = xasprintf("%s/%s", world->folder, folders[i].path);
+        assert_int_equal(file_exists(path), folders[i].stays);
+    }
+}
+
 int main(void)
 {
 #define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, make_world, remove_world)
@@ -282,6 +312,7 @@ int main(void)
         WORLD_TEST(test_version_that_an_open_job_has_chosen_itself_stays),
         WORLD_TEST(test_unused_are_those_that_nothing_names),
         WORLD_TEST(test_sweep_takes_what_killed_jobs_left_and_no_more),
+        WORLD_TEST(test_what_unfinished_pulls_kept_goes_when_asked_and_only_then),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
