@@ -10,7 +10,6 @@ import time
 
 import pytest
 
-import journal
 from scene import ground, is_closed, kill_all, made, main, serves, upgrade  # noqa: F401
 from session import app
 from wait import Refused, alive, kill, wait_for
@@ -19,20 +18,6 @@ from wait import Refused, alive, kill, wait_for
 def test_c01_torn_last_record_counts_for_nothing(ground):
     job = upgrade(ground, ("torn", "kill", '{"commit"'))
     assert ground.outcome(job) == "rolled_back"
-    serves(ground, "1.0")
-
-
-def test_c01_journal_of_the_future_stays_closed(ground):
-    job = upgrade(ground, ("before", "stop", '{"begin":"safepoint"'))
-    kill_all(ground)
-    path = ground.state / "jobs/open" / job / "journal"
-    kept = path.read_bytes()
-    journal.rewrite(path, lambda record: record.update(format=99) if "format" in record else None)
-    ground.up()
-    assert ground.outcome(job, 30) == "needs_attention"
-    is_closed(ground)
-    path.write_bytes(kept)  # the newer dbguest is back
-    ground.call("instance.recover", instance="main")
     serves(ground, "1.0")
 
 
