@@ -166,9 +166,12 @@ static void report_step(struct json_object *step, struct text *out)
     const char *name = json_get_string(step, "step");
     const char *what = json_get_string(step, "what");
 
-    text_printf(out, "  %s%-12s %8.2f s  %s\n", json_get_bool(step, "undone") ? "undo " : "",
-                name != NULL ? name : "", json_get_double(step, "took_s"),
-                what != NULL ? what : "");
+    autofree char *whole =
+        xasprintf("%s%s", json_get_bool(step, "undone") ? "undo " : "", name != NULL ? name : "");
+    text_printf(out, "  %-12s %7.2f s", whole, json_get_double(step, "took_s"));
+    if (what != NULL && what[0] != '\0')
+        text_printf(out, "  %s", what);
+    text_add(out, "\n");
 }
 
 void rows_report(const struct job *job, struct json_object *end, struct text *out)

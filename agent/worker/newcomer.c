@@ -51,7 +51,8 @@ static bool port_is_nobodys(struct task *task, int port, struct error *err)
 
         error_clear(&ignored);
         if (facts != NULL && json_get_int(facts, "port") == port)
-            good = error_set(err, ERROR_EXISTS, "port %d belongs to '%s'", port, names[i]);
+            good = error_set(err, ERROR_EXISTS, "port %d belongs to '%s'", port, names[i]) ||
+                   error_hint(err, "say --port with another one");
     }
     file_free_names(names);
     return good && port_is_free(port, err);

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -58,7 +59,9 @@ def test_an_ended_job_is_told_again_after_all_is_killed(daemon, main):
         assert after["steps"] == before["steps"] and len(after["steps"]) == 2
         assert after["result"] == before["result"] and after["outcome"] == "ok"
         assert client.call("job.list")["jobs"][0]["job"] == job
-        assert "did two" in client.call("job.report", job=job)["text"]
+        report = client.call("job.report", job=job)["text"].splitlines()
+        assert re.fullmatch(r"  two          +[\d.]+ s  did two", report[2])
+        assert [line.rstrip() for line in report] == report
     assert sorted(path.name for path in daemon.done(job).iterdir()) == ["request.json", "result"]
 
 

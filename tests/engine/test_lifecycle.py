@@ -46,6 +46,7 @@ def test_name_and_port_are_taken(daemon, instance, shop, old):
         create(daemon, shop, old, instance="another")
     assert failure.value.reason == "exists"
     assert str(shop.port) in failure.value.error["message"]
+    assert "--port" in failure.value.data["hint"]
 
 
 def test_a_version_that_is_not_there(daemon, datastore):
