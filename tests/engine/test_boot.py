@@ -15,6 +15,7 @@ from shop import SHOPS, Prober
 DATASTORES = ["postgresql", "mariadb", "redis"]
 INSTALLED = {
     "sbin/dbguestd", "bin/dbguestctl", "libexec/dbguest/dbguest-launch",
+    "libexec/dbguest/dbguest-unpack",
     "libexec/dbguest/postgresql", "libexec/dbguest/mysql", "libexec/dbguest/redis",
     "lib/systemd/system/dbguestd.service", "lib/systemd/system/dbguest@.service",
     "lib/tmpfiles.d/dbguest.conf", "lib/sysusers.d/dbguest.conf",
