@@ -1,5 +1,6 @@
 #include "show.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "cell.h"
@@ -42,6 +43,17 @@ static void add_datastores(struct json_object *datastores, struct text *out)
     }
 }
 
+static void add_clock(struct json_object *clock, struct text *out)
+{
+    const char *removal = json_get_string(clock, "removal");
+
+    if (removal == NULL || strcmp(removal, "suspended") != 0)
+        return;
+    autofree char *jumped = units_duration(fabs(json_get_double(clock, "jumped_s")));
+    text_printf(out, "! the clock jumped by %s: nothing is removed by age until it is back\n",
+                jumped);
+}
+
 void show_agent(const struct cli *cli, struct json_object *params, struct json_object *result,
                 struct text *out)
 {
@@ -69,6 +81,7 @@ void show_agent(const struct cli *cli, struct json_object *params, struct json_o
         text_printf(out, "; events at %lld", (long long)json_get_int(result, "seq"));
     add_datastores(json_get(result, "datastores"), out);
     text_add(out, "\n");
+    add_clock(json_get(result, "clock"), out);
 }
 
 /* --- instance check-upgrade --- */

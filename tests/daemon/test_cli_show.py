@@ -236,3 +236,12 @@ def test_json_is_the_result_as_it_came(path):
 def test_text_is_printed_as_it_is(path):
     with Stub(path, agent__metrics={"text": "# TYPE x gauge\nx 1\n# EOF\n"}):
         assert run(path, "agent", "metrics").stdout == "# TYPE x gauge\nx 1\n# EOF\n"
+
+
+def test_a_clock_that_jumped_is_seen(path):
+    clock = {"running_s": 60.0, "jumped_s": -7200.0, "removal": "suspended"}
+    with Stub(path, agent__info={"version": "0.1.0", "clock": clock}):
+        told = run(path, "agent", "info").stdout
+    assert told.endswith("\n! the clock jumped by 2 h: nothing is removed by age until it is back\n")
+    with Stub(path, agent__info={"version": "0.1.0", "clock": clock | {"removal": "by_age"}}):
+        assert "jumped" not in run(path, "agent", "info").stdout
