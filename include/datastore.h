@@ -112,6 +112,13 @@ struct datastore {
      */
     bool (*gate)(struct task *task, enum gate gate, int *ended, struct error *err);
     /*
+     * Of a closed, running engine, by its own count: how often others than this worker were in
+     * (C18). Asked before a stop, with before 0, and of what was started on the same data, with
+     * what the first call gave: then 0 says that nobody was. Sessions of agents that only read are
+     * not there meanwhile. Optional.
+     */
+    bool (*strangers)(struct task *task, int64_t before, int64_t *count, struct error *err);
+    /*
      * Ends sessions that an earlier, killed worker of this job left in the engine, and waits until
      * they are gone (C10). Every connection of the agent carries the job's name for this.
      */

@@ -22,7 +22,8 @@
  *     {"commit":true,"time"} {"opening":true,"time"}
  *     {"abort":{error},"time"}
  *     {"recover":true,"time"}                       a recovery took over
- *     {"attention":{error},"time"}                  stays closed until a person has recovered it
+ *     {"attention":{error},"stay":true?,"time"}     closed until a person has recovered it; with
+ * stay no other recovery does anything
  *     {"end":{"outcome","result"|"error","steps",...},"time"}   the outcome; nothing follows
  */
 #ifndef DBGUEST_JOURNAL_H

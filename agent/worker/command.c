@@ -3,9 +3,11 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "datastore.h"
 #include "error.h"
 #include "method.h"
+#include "place.h"
 #include "task.h"
 
 static const struct command commands[] = {
@@ -61,6 +63,16 @@ const struct command *command_find(const char *method)
         if (method != NULL && strcmp(command->method, method) == 0)
             return command;
     return NULL;
+}
+
+/* show and log look for themselves. */
+bool command_read(const struct command *command, struct task *task, struct json_object *result,
+                  struct error *err)
+{
+    bool looks = task->engine != NULL && !command->while_closed;
+    autoclose int look = looks ? place_look(task->engine, err) : -1;
+
+    return (!looks || look >= 0) && command->read(task, result, err);
 }
 
 const struct datastore *command_store(const char *datastore)

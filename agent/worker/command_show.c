@@ -148,17 +148,20 @@ void command_fill_instance(struct task *task, struct json_object *row, bool all)
 {
     const struct engine *engine = task->engine;
     autofree char *hint = xasprintf("dbguestctl instance recover %s", engine->instance);
+    struct error ignored = { 0 };
+    autoclose int look = place_look(engine, &ignored);
     struct process process;
 
+    error_clear(&ignored);
     json_add_string(row, "instance", engine->instance);
     json_add_string(row, "datastore", engine->datastore);
     json_add_string(row, "version", engine->version);
     json_add(row, "port", engine->port == 0 ? NULL : json_object_new_int(engine->port));
-    if (engine_find(engine, &process))
+    if (look >= 0 && engine_find(engine, &process))
         fill_from_engine(task, row);
-    else
+    else if (look >= 0)
         fill_when_down(task, row);
-    if (place_is_closed(engine->folder)) {
+    if (look < 0) {
         json_add_string(row, "status", "ERROR");
         add_attention(row, "needs_attention", "it is closed until it is recovered", hint);
     }

@@ -11,16 +11,17 @@
 #include "datastore.h"
 #include "engine.h"
 #include "error.h"
-#include "facts.h"
 #include "file.h"
 #include "json.h"
 #include "memory.h"
 #include "operation.h"
+#include "outage.h"
 #include "place.h"
 #include "process.h"
 #include "state.h"
 #include "units.h"
 #include "upgrade_check.h"
+#include "upgrade_proof.h"
 #include "upgrade_report.h"
 
 #define HANG_MS                                                                                    \
@@ -29,10 +30,6 @@
 
 /* The two generations; only one of them is task->engine at a time. */
 static struct engine *old_engine, *new_engine;
-/* What stood right before the stop, and the process that was proved. */
-static autoptr_json_object facts_before;
-static struct process proved;
-
 static int number_fact(struct task *task, const char *name)
 {
     return (int)json_get_int(task->state->facts, name);
@@ -93,6 +90,7 @@ static bool keep_check(struct task *task, struct json_object *check, struct erro
 {
     struct json_object *facts = edge_of(check);
 
+    json_add(facts, "settings_pending", json_copy(json_get(check, "settings_pending")));
     json_add_int(facts, "from", old_engine->number);
     json_add_int(facts, "to", old_engine->number + 1);
     return task_keep_facts(task, facts, err);
@@ -173,29 +171,18 @@ static bool unsettle(struct task *task, struct error *err)
     return task->store->unsettle == NULL || task->store->unsettle(task, err);
 }
 
-/* From here on clients wait; a reboot begins another clock. */
-static bool keep_beginning(struct task *task, struct error *err)
-{
-    struct json_object *facts = json_object_new_object();
-
-    json_add_double(facts, "fenced_at", process_clock_s());
-    json_add_double(facts, "fenced_time", process_time_s());
-    json_add_string(facts, "boot_id", process_boot_id());
-    return task_keep_facts(task, facts, err);
-}
-
 static bool fence(struct task *task, struct error *err)
 {
     int ended = 0;
 
-    if (!place_close(old_engine->folder, err) || !keep_beginning(task, err) ||
+    if (!place_close(old_engine->folder, err) || !place_await_looks(task, err) ||
+        !outage_begin(task, err) ||
         (task->store->keep_memory != NULL && !task->store->keep_memory(task, err)) ||
         !task->store->gate(task, GATE_CLOSED, &ended, err))
         return false;
-    facts_before = json_object_new_object();
-    if (!task->store->facts(task, facts_before, err))
+    if (!upgrade_proof_begin(task, err))
         return false;
-    const char *position = json_get_string(facts_before, "position");
+    const char *position = upgrade_proof_position();
     task_what(task, "closed at %s, %d sessions ended", position == NULL ? "-" : position, ended);
     return true;
 }
@@ -204,8 +191,11 @@ static bool fence(struct task *task, struct error *err)
 static bool unfence(struct task *task, struct error *err)
 {
     point(task, old_engine);
-    return task->store->gate(task, GATE_OPEN, NULL, err) && command_start_engine(task, err) &&
-           task->store->gate(task, GATE_OPEN, NULL, err) && place_reopen(old_engine->folder, err);
+    if (!task->store->gate(task, GATE_OPEN, NULL, err) || !command_start_engine(task, err) ||
+        !task->store->gate(task, GATE_OPEN, NULL, err))
+        return false;
+    outage_end(task);
+    return place_reopen(old_engine->folder, err);
 }
 
 static bool stop_old(struct task *task, struct error *err)
@@ -297,64 +287,6 @@ static bool stop_new(struct task *task, struct error *err)
            engine_wait_stopped(new_engine, NULL, NULL, err);
 }
 
-/* The process that runs is one of the new tree, and stays the same from here to the opening. */
-static bool prove_process(struct error *err)
-{
-    if (!engine_find(new_engine, &proved))
-        return error_set(err, ERROR_ENGINE, "%s died after its start", new_engine->version);
-    if (!engine_executes_tree(new_engine, &proved))
-        return error_set(err, ERROR_CORRUPT, "the process %d does not execute %s's tree",
-                         (int)proved.pid, new_engine->version);
-    return true;
-}
-
-static bool prove_still(struct error *err)
-{
-    struct process now;
-
-    return (engine_find(new_engine, &now) && now.pid == proved.pid &&
-            now.start_time == proved.start_time) ||
-           error_set(err, ERROR_ENGINE, "%s died while it was being proved", new_engine->version);
-}
-
-/* Looked at again right before commit: whoever is ended now came in while it was shut. */
-static bool prove_closed(struct task *task, struct error *err)
-{
-    int ended = 0;
-
-    if (!task->store->gate(task, GATE_CLOSED, &ended, err))
-        return false;
-    return ended == 0 ||
-           error_set(err, ERROR_NEEDS_ATTENTION, "%d sessions came in while it was closed", ended);
-}
-
-static bool keep_proof(struct task *task, struct json_object *counts, struct json_object *after,
-                       struct error *err)
-{
-    struct json_object *facts = json_object_new_object();
-
-    json_add(facts, "proved", json_copy(counts));
-    json_add(facts, "process", process_to_json(&proved));
-    json_add_string(facts, "position_before", json_get_string(facts_before, "position"));
-    json_add_string(facts, "position_after", json_get_string(after, "position"));
-    return task_keep_facts(task, facts, err);
-}
-
-static bool prove(struct task *task, struct error *err)
-{
-    autoptr(json_object) after = json_object_new_object();
-    autoptr(json_object) counts = json_object_new_object();
-
-    if (!prove_process(err) || !task->store->facts(task, after, err) ||
-        !facts_follow(task, facts_before, after, counts, err) || !prove_closed(task, err) ||
-        !prove_still(err))
-        return false;
-
-    autofree char *summary = facts_summary(counts);
-    task_what(task, "executable, position, %s as before", summary);
-    return keep_proof(task, counts, after, err);
-}
-
 /* --- commit is behind: forward --- */
 
 /* In the worker that proved it nothing is left to do; in a recovery it is brought up once more. */
@@ -364,7 +296,7 @@ static bool ready(struct task *task, struct error *err)
         return false;
     point(task, new_engine);
     if (!place_use(new_engine->folder, new_engine->number, err) ||
-        !command_start_engine(task, err) || !prove_process(err))
+        !command_start_engine(task, err) || !upgrade_proof_process(task, err))
         return false;
 
     struct process then;
@@ -382,6 +314,7 @@ static bool open_and_tidy(struct task *task, struct error *err)
     point(task, new_engine);
     if (!command_start_engine(task, err) || !task->store->gate(task, GATE_OPEN, NULL, err))
         return false;
+    outage_end(task);
     upgrade_report(task);
     process_stamp(stamp);
     return place_reopen(new_engine->folder, err) &&
@@ -399,7 +332,7 @@ static const struct step upgrade_steps[] = {
     { "migrate", none_needed, NULL },
     { "use", use_new, use_old },
     { "start", start_closed, stop_new },
-    { "prove", prove, NULL },
+    { "prove", upgrade_proof_end, NULL, .stays = true },
     { 0 },
 };
 

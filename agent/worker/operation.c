@@ -9,6 +9,7 @@
 #include "json.h"
 #include "log.h"
 #include "memory.h"
+#include "outcome.h"
 #include "process.h"
 #include "state.h"
 
@@ -26,19 +27,10 @@ static size_t count_steps(const struct operation *operation)
     return count;
 }
 
-static bool note(struct task *task, const char *kind, struct json_object *value, bool sync,
-                 struct error *err)
-{
-    struct json_object *record = json_object_new_object();
-
-    json_add(record, kind, value);
-    return journal_write(task->journal, record, sync, err);
-}
-
 static bool note_step(struct task *task, const char *kind, const char *step, bool sync,
                       struct error *err)
 {
-    return note(task, kind, json_object_new_string(step), sync, err);
+    return outcome_note(task, kind, json_object_new_string(step), sync, err);
 }
 
 static struct json_object *yes(void)
@@ -82,86 +74,6 @@ static void note_done(struct task *task, const char *kind, const char *step)
     json_add(record, "row", json_copy(json_object_array_get_idx(task->state->steps, rows - 1)));
     if (!journal_write(task->journal, record, false, &ignored))
         error_clear(&ignored);
-}
-
-static bool end_with(struct task *task, struct json_object *end, struct error *err)
-{
-    json_add(end, "steps", json_copy(task->state->steps));
-    if (note(task, "end", json_copy(end), true, err)) {
-        json_object_put(end);
-        return true;
-    }
-    /* No room for all of it: the outcome matters more than its story (C4). */
-    json_object_object_del(end, "steps");
-    if (json_get(end, "result") != NULL) {
-        struct json_object *cut = json_add_object(end, "result");
-        json_add_bool(cut, "cut", true);
-    }
-    error_clear(err);
-    return note(task, "end", end, true, err);
-}
-
-static bool end_ok(struct task *task, struct error *err)
-{
-    struct json_object *end = json_object_new_object();
-
-    json_add_string(end, "outcome", "ok");
-    json_add(end, "result", json_copy(task->state->result));
-    return end_with(task, end, err);
-}
-
-/* The outcome of what went wrong; err stays what it is. */
-static bool end_failed(struct task *task, struct error *err)
-{
-    struct json_object *end = json_object_new_object();
-    struct error failure = { 0 };
-
-    json_add_string(end, "outcome", error_word(err->reason));
-    json_add(end, "error", error_to_json(err));
-    if (!end_with(task, end, &failure)) {
-        log_error("cannot write the outcome: %s", failure.message);
-        error_clear(&failure);
-    }
-    return false;
-}
-
-/* Stays closed and open to another try; a person must look. err becomes needs_attention. */
-static bool end_attention(struct task *task, struct error *err)
-{
-    struct error outer = { 0 };
-    struct error failure = { 0 };
-
-    error_set(&outer, ERROR_NEEDS_ATTENTION, "%s needs attention: %s",
-              json_get_string(task->state->request, "object"), err->message);
-    error_hint(&outer,
-               "mend the cause, then: dbguestctl instance recover %s     (steps so far: "
-               "dbguestctl job show %s)",
-               json_get_string(task->state->request, "object"), task->job);
-    error_add(&outer, "cause", error_to_json(err));
-    error_move(err, &outer);
-    if (!journal_suspect(task->journal) &&
-        !note(task, "attention", error_to_json(err), true, &failure)) {
-        log_error("cannot write down that attention is needed: %s", failure.message);
-        error_clear(&failure);
-    }
-    log_error("%s", err->message);
-    return false;
-}
-
-/* What the caller is told of a change that was undone. */
-static void make_rolled_back(struct task *task, struct error *err)
-{
-    struct error outer = { 0 };
-    struct json_object *cause = error_to_json(err);
-    const char *object = json_get_string(task->state->request, "object");
-
-    json_add_string(cause, "step", task->state->step);
-    error_set(&outer, ERROR_ROLLED_BACK, "'%s' is as before: %s", object, err->message);
-    error_native(&outer, err->native);
-    error_hint(&outer, "%s%swhat was done: dbguestctl job show %s", err->hint,
-               err->hint[0] == '\0' ? "" : "; ", task->job);
-    error_add(&outer, "cause", cause);
-    error_move(err, &outer);
 }
 
 /*
@@ -219,15 +131,15 @@ static bool go_back(const struct operation *operation, struct task *task, size_t
     const char *failed_step = task->state->step;
     struct error failure = { 0 };
 
-    if (!note(task, "abort", error_to_json(err), true, &failure) ||
+    if (!outcome_note(task, "abort", error_to_json(err), true, &failure) ||
         !undo_steps(operation, task, from, &failure)) {
         error_move(err, &failure);
-        return end_attention(task, err);
+        return outcome_attention(task, false, err);
     }
     task->state->step = failed_step;
     if (rolls_back(operation, from))
-        make_rolled_back(task, err);
-    return end_failed(task, err);
+        outcome_rolled_back(task, err);
+    return outcome_failed(task, err);
 }
 
 static bool try_again(struct task *task, const char *name,
@@ -257,13 +169,13 @@ static bool go_forward(const struct operation *operation, struct task *task, boo
         !try_again(task, "ready", operation->ready, READY_TRIES, err))
         return go_back(operation, task, count_steps(operation), err);
     if (operation->finish != NULL) {
-        if (!opening && !note(task, "opening", yes(), true, err))
-            return end_attention(task, err);
+        if (!opening && !outcome_note(task, "opening", yes(), true, err))
+            return outcome_attention(task, false, err);
         if (!try_again(task, "finish", operation->finish, FINISH_TRIES, err))
-            return end_attention(task, err);
+            return outcome_attention(task, false, err);
     }
-    if (!end_ok(task, err))
-        return end_attention(task, err);
+    if (!outcome_ok(task, err))
+        return outcome_attention(task, false, err);
     return true;
 }
 
@@ -273,7 +185,7 @@ bool operation_run(const struct operation *operation, struct task *task, struct 
 
     task->state->count = count;
     if (operation->set != NULL && !operation->set(task, err))
-        return end_failed(task, err);
+        return outcome_failed(task, err);
 
     for (size_t i = 0; i < count; i++) {
         const struct step *step = &operation->steps[i];
@@ -282,14 +194,17 @@ bool operation_run(const struct operation *operation, struct task *task, struct 
         /* Nothing of step i has happened before its record is durable. */
         if (!task_goes_on(task, err) || !note_step(task, "begin", step->name, true, err))
             return go_back(operation, task, i, err);
-        if (!take_turn(task, &turn, err))
+        if (!take_turn(task, &turn, err)) {
+            if (step->stays && err->reason == ERROR_NEEDS_ATTENTION)
+                return outcome_attention(task, true, err);
             return go_back(operation, task, i + 1, err);
+        }
         note_done(task, "done", step->name);
     }
 
     /* A commit that may or may not be on the disk: stay closed (C3). */
-    if (!note(task, "commit", yes(), true, err))
-        return end_attention(task, err);
+    if (!outcome_note(task, "commit", yes(), true, err))
+        return outcome_attention(task, false, err);
     return go_forward(operation, task, false, err);
 }
 
@@ -297,6 +212,7 @@ struct progress {
     size_t begun; /* steps [0, begun) may have left something */
     bool aborted, committed, opening;
     struct json_object *cause; /* of the abort */
+    struct json_object *stay;  /* what a person has to see to first */
 };
 
 static void read_record(const struct operation *operation, struct task *task,
@@ -313,6 +229,10 @@ static void read_record(const struct operation *operation, struct task *task,
     if (json_get(record, "abort") != NULL) {
         progress->aborted = true;
         progress->cause = json_get(record, "abort");
+    }
+    if (json_get_bool(record, "stay")) {
+        progress->cause = json_get(json_get(record, "attention"), "cause");
+        progress->stay = json_get(record, "attention");
     }
     progress->committed |= json_get(record, "commit") != NULL;
     progress->opening |= json_get(record, "opening") != NULL;
@@ -355,8 +275,8 @@ static bool recover_backward(const struct operation *operation, struct task *tas
 {
     if (operation->resolve != NULL && !progress->aborted) {
         if (resolve(operation, task, err))
-            return end_ok(task, err) || end_attention(task, err);
-        return end_failed(task, err);
+            return outcome_ok(task, err) || outcome_attention(task, false, err);
+        return outcome_failed(task, err);
     }
     make_interrupted(operation, task, progress, err);
     return go_back(operation, task, progress->begun, err);
@@ -371,15 +291,19 @@ bool operation_recover(const struct operation *operation, struct task *task, str
     for (size_t i = 0; i < count; i++)
         read_record(operation, task, json_object_array_get_idx(records, i), &progress);
     task->state->count = count_steps(operation);
-    if (!note(task, "recover", yes(), true, err))
-        return end_attention(task, err);
+    if (!outcome_note(task, "recover", yes(), true, err))
+        return outcome_attention(task, false, err);
     /* Whether it may be done at all comes before the first step, and may not have been asked. */
     if (progress.begun == 0 && !progress.committed) {
         make_interrupted(operation, task, &progress, err);
-        return end_failed(task, err);
+        return outcome_failed(task, err);
+    }
+    if (progress.stay != NULL && !progress.aborted && !task->state->by_person) {
+        error_from_json(err, json_get(progress.stay, "cause"));
+        return outcome_attention(task, true, err);
     }
     if (operation->set != NULL && !operation->set(task, err))
-        return end_attention(task, err);
+        return outcome_attention(task, false, err);
 
     if (progress.committed && !progress.aborted)
         return go_forward(operation, task, progress.opening, err);

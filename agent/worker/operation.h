@@ -20,6 +20,9 @@ struct step {
     const char *name;
     bool (*run)(struct task *task, struct error *err);
     bool (*undo)(struct task *task, struct error *err); /* NULL: leaves nothing behind */
+    /* When it fails with needs_attention nothing is undone: all stays as it is, closed, until a
+     * person has it recovered, which goes back (C18). */
+    bool stays;
 };
 
 struct operation {

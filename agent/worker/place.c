@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "memory.h"
 #include "process.h"
 #include "site.h"
+#include "task.h"
 
 char *place_folder(const struct site *site, const char *instance)
 {
@@ -297,6 +299,34 @@ bool place_reopen(const char *folder, struct error *err)
     autofree char *path = xasprintf("%s/closed", folder);
 
     return file_remove(path, err);
+}
+
+int place_look(const struct engine *engine, struct error *err)
+{
+    autoclose int fd = open(engine->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0 && !place_is_closed(engine->folder))
+        return steal_fd(&fd);
+    error_set(err, ERROR_BUSY, "'%s' is closed: it is being changed, or waits for its recovery",
+              engine->instance);
+    error_hint(err, "dbguestctl instance show %s", engine->instance);
+    return -1;
+}
+
+bool place_await_looks(struct task *task, struct error *err)
+{
+    autoclose int fd = open(task->engine->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return error_errno(err, "cannot open '%s'", task->engine->folder);
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return error_errno(err, "cannot lock '%s'", task->engine->folder);
+        if (!task_goes_on(task, err))
+            return false;
+        task_sleep_ms(task, 1);
+    }
+    return true;
 }
 
 bool place_wanted(const char *folder)

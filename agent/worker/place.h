@@ -59,6 +59,13 @@ bool place_write_settings(const struct engine *engine, struct json_object *setti
 bool place_is_closed(const char *folder);
 bool place_close(const char *folder, struct error *err);
 bool place_reopen(const char *folder, struct error *err);
+/*
+ * A look by a read at a running engine: a descriptor that keeps a change from going on behind its
+ * gate until it is closed; -1 with busy when the instance is closed: then do not connect.
+ */
+int place_look(const struct engine *engine, struct error *err);
+/* After place_close(): waits until nobody looks at task->engine any more. */
+bool place_await_looks(struct task *task, struct error *err);
 
 /* Whether the stored wish is that it runs. */
 bool place_wanted(const char *folder);

@@ -19,6 +19,7 @@ struct task_state {
     double ends_at;  /* the deadline in CLOCK_BOOTTIME seconds; 0: none */
     bool too_late;   /* past the stop signal: neither cancel nor deadline stop it any more */
     bool undoing;    /* likewise */
+    bool by_person;  /* a recovery that somebody has asked for, instance.recover */
     double asked_at; /* when cancel and deadline were looked at last */
     double told_at;  /* when progress was told last */
 

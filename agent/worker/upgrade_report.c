@@ -1,12 +1,11 @@
 #include "upgrade_report.h"
 
-#include <string.h>
-
 #include "cleanup.h"
 #include "engine.h"
 #include "error.h"
 #include "json.h"
 #include "memory.h"
+#include "outage.h"
 #include "process.h"
 #include "state.h"
 #include "text.h"
@@ -51,22 +50,20 @@ static void add_counts(struct text *text, struct json_object *proved)
     }
 }
 
+/* What had waited for a restart, and is in force since this one. */
+static void add_settings(struct text *text, struct json_object *names)
+{
+    for (size_t i = 0; names != NULL && i < json_object_array_length(names); i++)
+        add_row(text, "setting", "waiting", "in force",
+                json_object_get_string(json_object_array_get_idx(names, i)));
+}
+
 /* Whether the process that was proved is the one that opens (C22). */
 static bool is_proved(struct task *task)
 {
     struct process proved;
 
     return process_from_json(task_fact(task, "process"), &proved) && process_lives(&proved);
-}
-
-static double outage_s(struct task *task)
-{
-    struct json_object *facts = task->state->facts;
-    const char *boot = task_fact_text(task, "boot_id");
-
-    if (boot != NULL && strcmp(boot, process_boot_id()) == 0)
-        return process_clock_s() - json_get_double(facts, "fenced_at");
-    return process_time_s() - json_get_double(facts, "fenced_time");
 }
 
 static void add_report(struct task *task, struct json_object *result)
@@ -90,6 +87,7 @@ static void add_report(struct task *task, struct json_object *result)
     add_row(&text, "position", task_fact_text(task, "position_before"),
             task_fact_text(task, "position_after"), "goes on where the fence took it");
     add_counts(&text, task_fact(task, "proved"));
+    add_settings(&text, json_get(result, "settings_applied"));
     add_row(&text, "outage", expected, seen, "from the fence to the opening");
     json_add_string(result, "report", text.bytes);
 }
@@ -106,6 +104,7 @@ void upgrade_report(struct task *task)
     json_add_double(result, "outage_s", outage_s(task));
     json_add(result, "expected_outage_s", json_copy(task_fact(task, "expected_outage_s")));
     json_add(result, "proved", json_copy(task_fact(task, "proved")));
+    json_add(result, "settings_applied", json_copy(task_fact(task, "settings_pending")));
     json_add(result, "rollback_until", NULL); /* back only before commit: nothing is kept */
     json_add_string(result, "committed_at", stamp);
     add_report(task, result);

@@ -156,7 +156,7 @@ static bool do_read(struct work *work, struct json_object *request, struct error
         return error_set(err, ERROR_INTERNAL, "%s is no read", work->command->method);
     return command_check_support(&work->task, work->command->method, err) &&
            find_engine(work, true, err) &&
-           work->command->read(&work->task, work->state.result, err);
+           command_read(work->command, &work->task, work->state.result, err);
 }
 
 static struct json_object *read_request(struct error *err)
@@ -344,14 +344,14 @@ static bool recover_folder(struct work *work, const char *folder, struct error *
 
 bool worker_recover_folder(const char *folder, struct error *err)
 {
-    struct work work = { .state = { .events = -1 }, .lock = -1 };
+    struct work work = { .state = { .events = -1, .by_person = true }, .lock = -1 };
     bool ended = recover_folder(&work, folder, err);
 
     if (!ended && suspect_is_marked(&work.task)) {
         /* A person has asked: what the disk holds is read again, and believed once it is synced. */
         suspect_clear(&work.task);
         work_done(&work);
-        work = (struct work){ .state = { .events = -1 }, .lock = -1 };
+        work = (struct work){ .state = { .events = -1, .by_person = true }, .lock = -1 };
         error_clear(err);
         ended = recover_folder(&work, folder, err);
     }

@@ -21,6 +21,7 @@
 struct connection {
     MYSQL *mysql;
     const struct flavour *flavour;
+    bool known; /* it has logged in */
 };
 
 struct rows {
@@ -73,12 +74,27 @@ const struct flavour *my_flavour_of(const struct connection *db)
     return db->flavour;
 }
 
+/* What the server has heard from this worker since its start: statements, and good-byes, which it
+ * counts as well. */
+static int64_t said;
+
+int64_t my_said(void)
+{
+    return said;
+}
+
+void my_engine_starts(void)
+{
+    said = 0;
+}
+
 void my_close(struct connection *db)
 {
     if (db == NULL)
         return;
     if (db->mysql != NULL)
         mysql_close(db->mysql);
+    said += db->known;
     free(db);
 }
 
@@ -108,7 +124,8 @@ static bool knock(struct connection *db, struct task *task, struct error *err)
         if (db->mysql == NULL)
             abort();
         set_options(db->mysql, task);
-        if (mysql_real_connect(db->mysql, NULL, "root", NULL, NULL, 0, socket, 0) != NULL)
+        db->known = mysql_real_connect(db->mysql, NULL, "root", NULL, NULL, 0, socket, 0) != NULL;
+        if (db->known)
             return true;
         if (mysql_errno(db->mysql) != TOO_MANY_CONNECTIONS || process_clock_s() > until_s) {
             my_fail(db->mysql, err);
@@ -266,6 +283,7 @@ char *my_format(struct connection *db, const char *format, ...)
 
 static MYSQL_RES *ask(struct connection *db, const char *sql, size_t length, struct error *err)
 {
+    said++;
     if (mysql_real_query(db->mysql, sql, length) != 0) {
         my_fail(db->mysql, err);
         return NULL;

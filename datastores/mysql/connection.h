@@ -54,6 +54,11 @@ char *my_value(struct connection *db, struct error *err, const char *format, ...
 /* The same as a number; -1 when it fails. */
 int64_t my_number(struct connection *db, struct error *err, const char *format, ...);
 
+/* How many statements the server has heard from this worker since it was started: for counting
+ * those of others (C18). */
+int64_t my_said(void);
+void my_engine_starts(void);
+
 /* The server's number of the last error, and those that callers tell apart. */
 unsigned int my_errno(const struct connection *db);
 #define MY_WRONG_VALUE 1231    /* of a variable */

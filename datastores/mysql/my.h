@@ -66,6 +66,9 @@ bool mysql_unsettle(struct task *task, struct error *err);
 bool mysql_before_stop(struct task *task, struct error *err);
 bool mysql_status(struct task *task, struct json_object *status, struct error *err);
 
+/* strangers.c */
+bool mysql_strangers(struct task *task, int64_t before, int64_t *count, struct error *err);
+
 /* version.c */
 bool mysql_probe(struct task *task, struct json_object *manifest, struct error *err);
 enum edge mariadb_edge(const char *from, const char *to, const char **reason);

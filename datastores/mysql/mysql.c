@@ -34,16 +34,16 @@ static const char *const mysql_remarks[] = {
     .user = "mysql", .configure = mysql_configure, .initialize = mysql_initialize,                 \
     .check_settings = mysql_check_settings, .start = mysql_start, .settle = mysql_settle,          \
     .unsettle = mysql_unsettle, .before_stop = mysql_before_stop, .gate = mysql_gate,              \
-    .evict = my_evict, .status = mysql_status, .reload = mysql_reload, .facts = mysql_facts,       \
-    .position_follows = mysql_position_follows, .check_upgrade = mysql_check_upgrade,              \
-    .probe = mysql_probe, .database_list = mysql_database_list,                                    \
-    .database_show = mysql_database_show, .database_create = mysql_database_create,                \
-    .database_drop = mysql_database_drop, .user_list = mysql_user_list,                            \
-    .user_show = mysql_user_show, .user_create = mysql_user_create, .user_drop = mysql_user_drop,  \
-    .user_grant = mysql_user_grant, .user_revoke = mysql_user_revoke,                              \
-    .user_set_password = mysql_user_set_password, .user_rename = mysql_user_rename,                \
-    .root_enable = mysql_root_enable, .root_disable = mysql_root_disable,                          \
-    .root_status = mysql_root_status
+    .strangers = mysql_strangers, .evict = my_evict, .status = mysql_status,                       \
+    .reload = mysql_reload, .facts = mysql_facts, .position_follows = mysql_position_follows,      \
+    .check_upgrade = mysql_check_upgrade, .probe = mysql_probe,                                    \
+    .database_list = mysql_database_list, .database_show = mysql_database_show,                    \
+    .database_create = mysql_database_create, .database_drop = mysql_database_drop,                \
+    .user_list = mysql_user_list, .user_show = mysql_user_show, .user_create = mysql_user_create,  \
+    .user_drop = mysql_user_drop, .user_grant = mysql_user_grant,                                  \
+    .user_revoke = mysql_user_revoke, .user_set_password = mysql_user_set_password,                \
+    .user_rename = mysql_user_rename, .root_enable = mysql_root_enable,                            \
+    .root_disable = mysql_root_disable, .root_status = mysql_root_status
 
 static const struct datastore mariadb = {
     COMMON_MEMBERS,

@@ -90,9 +90,12 @@ bool mysql_start(struct task *task, struct error *err)
 {
     struct process process;
 
-    if (!engine_find(task->engine, &process) &&
-        (!drop_socket_lock(task->engine, err) || !engine_start(task->engine, true, &process, err)))
-        return false;
+    if (!engine_find(task->engine, &process)) {
+        my_engine_starts();
+        if (!drop_socket_lock(task->engine, err) ||
+            !engine_start(task->engine, true, &process, err))
+            return false;
+    }
     return task_await_engine(task, answers, err);
 }
 

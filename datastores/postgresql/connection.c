@@ -177,6 +177,19 @@ static PGconn *try_connection(struct task *task, const char *user, const char *d
     return db;
 }
 
+/* Sessions that this worker was given, in all and since it has started an engine. */
+static int64_t sessions_made, sessions_since_start;
+
+int64_t pg_sessions_made(bool since_start)
+{
+    return since_start ? sessions_since_start : sessions_made;
+}
+
+void pg_engine_starts(void)
+{
+    sessions_since_start = 0;
+}
+
 PGconn *pg_connect(struct task *task, const char *database, struct error *err)
 {
     autoptr(PGconn) db = try_connection(task, "postgres", database, err);
@@ -188,6 +201,8 @@ PGconn *pg_connect(struct task *task, const char *database, struct error *err)
         error_native(err, PQerrorMessage(db));
         return NULL;
     }
+    sessions_made++;
+    sessions_since_start++;
     return steal(db);
 }
 

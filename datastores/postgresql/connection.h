@@ -32,6 +32,9 @@ char *pg_session_name(const struct task *task);
 
 /* NULL when it fails. */
 PGconn *pg_connect(struct task *task, const char *database, struct error *err);
+/* How often pg_connect() did, in all or since the engine was started: for counting others (C18). */
+int64_t pg_sessions_made(bool since_start);
+void pg_engine_starts(void);
 /*
  * Whether the server turns everybody but the agent away, asked by trying: an account that does not
  * exist is rejected by the gate when it is closed, and asked for a password when it is open.

@@ -39,6 +39,7 @@ static const struct datastore postgresql = {
     .start = postgresql_start,
     .settle = postgresql_settle,
     .gate = postgresql_gate,
+    .strangers = postgresql_strangers,
     .evict = postgresql_evict,
 
     .status = postgresql_status,

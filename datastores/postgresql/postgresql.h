@@ -33,6 +33,9 @@ bool postgresql_configure(struct task *task, struct json_object *settings, enum 
 /* Of the tree, by name: "/usr/lib/postgresql/15/bin/initdb"; NULL with err. Caller frees. */
 char *postgresql_program(struct task *task, const char *name, struct error *err);
 
+/* strangers.c */
+bool postgresql_strangers(struct task *task, int64_t before, int64_t *count, struct error *err);
+
 /* check_settings.c */
 bool postgresql_check_settings(struct task *task, struct error *err);
 

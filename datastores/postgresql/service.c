@@ -142,9 +142,11 @@ bool postgresql_start(struct task *task, struct error *err)
 {
     struct process process;
 
-    if (!engine_find(task->engine, &process) &&
-        (!remove_stale_pids(task, err) || !engine_start(task->engine, true, &process, err)))
-        return false;
+    if (!engine_find(task->engine, &process)) {
+        pg_engine_starts();
+        if (!remove_stale_pids(task, err) || !engine_start(task->engine, true, &process, err))
+            return false;
+    }
     return task_await_engine(task, serves, err);
 }
 

@@ -130,6 +130,25 @@ static redisContext *open_socket(const struct engine *engine)
     return redisConnectUnixWithTimeout(path, patience);
 }
 
+/* Commands that the engine has carried out for this worker since its start. */
+static int64_t commands;
+
+int64_t connection_commands(void)
+{
+    return commands;
+}
+
+void connection_engine_starts(void)
+{
+    commands = 0;
+}
+
+/* Other errors than this one mean that the command was refused, and not begun. */
+static bool was_carried_out(const redisReply *reply)
+{
+    return reply->type != REDIS_REPLY_ERROR || text_starts(reply->str, "ERR ");
+}
+
 static bool introduce(redisContext *db, struct task *task, struct error *err)
 {
     autofree char *secret = secret_read(task->engine, false, err);
@@ -142,6 +161,7 @@ static bool introduce(redisContext *db, struct task *task, struct error *err)
     SEND(db, "CLIENT", "SETNAME", name);
     autoptr(redisReply) known = connection_read(db, err);
     autoptr(redisReply) named = known == NULL ? NULL : connection_read(db, err);
+    commands -= known != NULL && was_carried_out(known); /* knocking is not counted */
     return named != NULL && connection_check(known, err) && connection_check(named, err);
 }
 
@@ -180,8 +200,10 @@ redisReply *connection_read(redisContext *db, struct error *err)
 {
     void *reply = NULL;
 
-    if (redisGetReply(db, &reply) == REDIS_OK)
+    if (redisGetReply(db, &reply) == REDIS_OK) {
+        commands += was_carried_out(reply);
         return reply;
+    }
     bool slow = db->err == REDIS_ERR_IO && errno == EAGAIN;
     error_set(err, ERROR_ENGINE,
               slow ? "the engine did not answer for %d s"

@@ -52,6 +52,11 @@ redisReply *connection_read(redisContext *db, struct error *err);
 /* Makes err of a reply; true when it is none of an error. */
 bool connection_check(const redisReply *reply, struct error *err);
 
+/* How many commands but AUTH the engine has carried out for this worker since it was started: for
+ * counting those of others (C18). */
+int64_t connection_commands(void);
+void connection_engine_starts(void);
+
 /* A section of INFO as text; the caller frees it. */
 char *connection_info(redisContext *db, const char *section, struct error *err);
 /* The value of one line of it; NULL when there is none. The caller frees it. */

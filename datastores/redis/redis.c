@@ -24,8 +24,8 @@ static const char *const remarks[] = {
     .configure = redis_configure, .initialize = redis_initialize,                                  \
     .check_settings = redis_check_settings, .start = redis_start, .settle = redis_settle,          \
     .unsettle = redis_unsettle, .before_stop = redis_before_stop, .gate = redis_gate,              \
-    .evict = redis_evict, .keep_memory = redis_keep_memory, .carry = redis_carry,                  \
-    .status = redis_status, .reload = redis_reload, .facts = redis_facts,                          \
+    .strangers = redis_strangers, .evict = redis_evict, .keep_memory = redis_keep_memory,          \
+    .carry = redis_carry, .status = redis_status, .reload = redis_reload, .facts = redis_facts,    \
     .facts_follow = redis_facts_follow, .position_follows = redis_position_follows,                \
     .check_upgrade = redis_check_upgrade, .user_list = redis_user_list,                            \
     .user_show = redis_user_show, .user_create = redis_user_create, .user_drop = redis_user_drop,  \

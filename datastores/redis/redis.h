@@ -53,6 +53,7 @@ bool redis_before_stop(struct task *task, struct error *err);
 bool redis_status(struct task *task, struct json_object *status, struct error *err);
 
 bool redis_gate(struct task *task, enum gate gate, int *ended, struct error *err);
+bool redis_strangers(struct task *task, int64_t before, int64_t *count, struct error *err);
 bool redis_evict(struct task *task, struct error *err);
 bool redis_keep_memory(struct task *task, struct error *err);
 bool redis_carry(struct task *task, const struct engine *from, struct error *err);

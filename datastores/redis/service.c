@@ -54,6 +54,7 @@ bool redis_start(struct task *task, struct error *err)
     struct process process;
 
     if (!engine_find(task->engine, &process)) {
+        connection_engine_starts();
         if (!aof_fit_version(task, err) || !engine_start(task->engine, true, &process, err))
             return false;
     }

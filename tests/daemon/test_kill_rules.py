@@ -1,6 +1,7 @@
 """The rules of CRASH.md that are not a matter of steps and victims, each by its name."""
 
 import json
+import contextlib
 import os
 import pathlib
 import signal
@@ -11,7 +12,7 @@ import time
 import pytest
 
 from scene import ground, is_closed, kill_all, made, main, serves, upgrade  # noqa: F401
-from session import app
+from session import Line, app
 from wait import Refused, alive, kill, wait_for
 
 
@@ -201,6 +202,42 @@ def test_c18_gate_is_shut_before_the_engine_runs_and_ends_all_sessions(ground):
     os.kill(pid, signal.SIGCONT)
     assert ground.outcome(job) == "ok", ground.job(job)["error"]
     serves(ground, "1.1")
+
+
+@pytest.mark.parametrize("death", [None, "after", "before"])
+def test_c18_somebody_who_was_in_stays_for_a_person(ground, death):
+    job = upgrade(ground, ("after", "stop", '{"begin":"prove"'))
+    Line(ground.socket("main"), "AGENT", "stranger").close()
+    if death:
+        ground.rule((death, "kill", '"stay"'))
+    continue_all(ground)
+    wanted = "rolled_back" if death == "before" else "needs_attention"
+    assert ground.outcome(job) == wanted, ground.job(job)["error"]
+    if death == "before":  # nobody had been told: as if it had died before it looked
+        return serves(ground, "1.0")
+    assert ground.look()["instances"]["main"]["engine"]["version"] == "1.1", "nothing is undone"
+    is_closed(ground)
+    kill_all(ground)
+    ground.up()
+    assert ground.outcome(job, 30) == "needs_attention"
+    assert ground.look()["instances"]["main"]["version"].startswith("1.1")
+    is_closed(ground)
+    ground.call("instance.recover", instance="main")
+    serves(ground, "1.0")
+    cause = wait_for(lambda: (ground.job(job)["error"] or {}).get("cause"), 5)
+    assert cause["reason"] == "needs_attention" and "somebody was in" in cause["message"]
+    return None
+
+
+def test_c18_a_person_s_recovery_that_dies_is_still_a_person_s(ground):
+    job = upgrade(ground, ("after", "stop", '{"begin":"prove"'))
+    Line(ground.socket("main"), "AGENT", "stranger").close()
+    continue_all(ground)
+    assert ground.outcome(job) == "needs_attention"
+    ground.rule(("after", "kill", '{"undo":"start"'))
+    with contextlib.suppress(Refused):
+        ground.call("instance.recover", instance="main")
+    serves(ground, "1.0")
 
 
 def continue_all(ground):

@@ -23,6 +23,7 @@ static const struct datastore fake = {
     .unsettle = fake_unsettle,
     .before_stop = fake_before_stop,
     .gate = fake_gate,
+    .strangers = fake_strangers,
     .evict = fake_evict,
     .status = fake_status,
     .reload = fake_reload,

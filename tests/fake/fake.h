@@ -29,6 +29,7 @@ bool fake_settle(struct task *task, struct error *err);
 bool fake_unsettle(struct task *task, struct error *err);
 bool fake_before_stop(struct task *task, struct error *err);
 bool fake_gate(struct task *task, enum gate gate, int *ended, struct error *err);
+bool fake_strangers(struct task *task, int64_t before, int64_t *count, struct error *err);
 bool fake_evict(struct task *task, struct error *err);
 bool fake_status(struct task *task, struct json_object *status, struct error *err);
 bool fake_facts(struct task *task, struct json_object *facts, struct error *err);

@@ -51,6 +51,7 @@ struct session {
 static struct table table;
 static struct session sessions[SESSIONS];
 static bool closed;
+static int strangers; /* who called themselves so since the start */
 static volatile sig_atomic_t stop_asked, reload_asked;
 
 static void on_signal(int number)
@@ -168,6 +169,8 @@ static void answer_agent(struct session *session, const char *verb, const char *
         snprintf(line, sizeof(line), "OK %d\n", end_sessions(session, true, word));
     else if (strcmp(verb, "END") == 0)
         snprintf(line, sizeof(line), "OK %d\n", end_sessions(session, false, word));
+    else if (strcmp(verb, "STRANGERS") == 0)
+        snprintf(line, sizeof(line), "OK %d\n", strangers);
     else
         snprintf(line, sizeof(line), "ERR what?\n");
     say(session, line);
@@ -221,6 +224,7 @@ static void answer(struct session *session, char *text)
     if (strcmp(verb, "AGENT") == 0 && session->root) {
         session->agent = true;
         snprintf(session->name, sizeof(session->name), "%s", one);
+        strangers += strcmp(one, "stranger") == 0;
         say(session, "OK\n");
     } else if (strcmp(verb, "AUTH") == 0) {
         enter(session, one, two);

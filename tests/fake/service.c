@@ -167,6 +167,17 @@ bool fake_gate(struct task *task, enum gate gate, int *ended, struct error *err)
     return kicked != NULL;
 }
 
+bool fake_strangers(struct task *task, int64_t before, int64_t *count, struct error *err)
+{
+    autoptr(connection) connection = connection_open(task, err);
+    autofree char *said = connection == NULL ? NULL : connection_ask(connection, err, "STRANGERS");
+
+    (void)before;
+    if (said != NULL)
+        *count = strtol(said, NULL, 10);
+    return said != NULL;
+}
+
 bool fake_evict(struct task *task, struct error *err)
 {
     autoptr(connection) connection = connection_open(task, err);
