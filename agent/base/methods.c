@@ -338,7 +338,8 @@ const struct method methods[] = {
                        { "method", "string", NULL },
                        { "findings", "array", "{severity, reason, message, hint}" },
                        { "way_back", "string", NULL }, { "needed_bytes", "integer", NULL },
-                       { "free_bytes", "integer", NULL }, { "expected_outage_s", "number", NULL }),
+                       { "free_bytes", "integer", NULL }, { "expected_outage_s", "number", NULL },
+                       { "settings_pending", "array", "those that it brings into force" }),
       .reasons = "not_found downgrade incompatible engine",
       .examples = EXAMPLES("instance check-upgrade main", "instance check-upgrade main "
                                                           "15.20+deb12u1") },
@@ -360,6 +361,7 @@ const struct method methods[] = {
                        { "from_version", "string", NULL }, { "outage_s", "number", NULL },
                        { "expected_outage_s", "number", NULL },
                        { "proved", "object", "how many of what were compared" },
+                       { "settings_applied", "array", "those that waited for a restart" },
                        { "rollback_until", "string", NULL }),
       .success = "{instance} runs {version}, proved; outage {outage_s} ({expected_outage_s} "
                  "expected), {took_s} in all\nwhat was compared: dbguestctl job report {job}",

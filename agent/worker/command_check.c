@@ -168,11 +168,46 @@ static bool has_blocker(struct json_object *findings)
     return false;
 }
 
+/* What is stored and waits for a start comes into force with this one: told beforehand, and kept
+ * for the proof. */
+static bool find_pending(struct task *task, struct json_object *result,
+                         struct json_object *findings, struct error *err)
+{
+    autoptr(json_object) status = json_object_new_object();
+
+    if (!task->store->status(task, status, err))
+        return false;
+    struct json_object *names = json_get(status, "restart_needed");
+    for (size_t i = 0; names != NULL && i < json_object_array_length(names); i++) {
+        autofree char *message =
+            xasprintf("%s waits for a restart: the upgrade brings it into force",
+                      json_object_get_string(json_object_array_get_idx(names, i)));
+
+        finding_add(findings, "warning", "restart_pending", message,
+                    "restart first, to tell the two changes apart; or take it back with "
+                    "instance configure");
+    }
+    json_add(result, "settings_pending", json_copy(names));
+    return true;
+}
+
+/* Of what runs only. */
+static bool ask_engine(struct task *task, struct json_object *target, struct json_object *result,
+                       struct json_object *findings, struct error *err)
+{
+    struct process process;
+
+    if (!engine_find(task->engine, &process))
+        return true;
+    return find_pending(task, result, findings, err) &&
+           (task->store->check_upgrade == NULL ||
+            task->store->check_upgrade(task, target, findings, err));
+}
+
 static bool examine(struct task *task, struct json_object *target, struct json_object *result,
                     struct error *err)
 {
     struct json_object *findings = json_add_array(result, "findings");
-    struct process process;
 
     json_add_string(result, "method", "same format: stop the old, start the new");
     json_add_string(result, "way_back",
@@ -180,8 +215,7 @@ static bool examine(struct task *task, struct json_object *target, struct json_o
     json_add_double(result, "expected_outage_s", expected_outage_s(task));
     find_space(task, result, findings);
     find_common(task, findings);
-    if (task->store->check_upgrade != NULL && engine_find(task->engine, &process) &&
-        !task->store->check_upgrade(task, target, findings, err))
+    if (!ask_engine(task, target, result, findings, err))
         return false;
     json_add_bool(result, "ok", !has_blocker(findings));
     return true;
@@ -231,8 +265,8 @@ bool upgrade_check_blockers(struct task *task, struct json_object *result, struc
 
 bool command_check_upgrade(struct task *task, struct json_object *result, struct error *err)
 {
-    if (task->engine == NULL || place_is_closed(task->engine->folder))
-        return error_set(err, ERROR_NEEDS_ATTENTION, "'%s' is closed until it is recovered",
+    if (task->engine == NULL)
+        return error_set(err, ERROR_NEEDS_ATTENTION, "'%s' is incomplete",
                          json_get_string(task->params, "instance"));
     return upgrade_check(task, json_get_string(task->params, "version"), result, err);
 }

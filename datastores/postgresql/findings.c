@@ -26,9 +26,6 @@ static const struct question questions[] = {
       "SELECT format('slot ''%s'' (%s) is kept', slot_name, slot_type),"
       " 'its reader has to connect again' FROM pg_replication_slots WHERE NOT temporary ORDER BY "
       "1" },
-    { "warning", "restart_pending",
-      "SELECT format('%s changes with the next start', name), 'the upgrade starts the engine anew'"
-      " FROM pg_settings WHERE pending_restart ORDER BY 1" },
     { "blocker", "subscriptions_unsupported",
       "SELECT format('%s: subscription ''%s'' would write while the engine is closed', d.datname,"
       " s.subname), 'drop the subscription' FROM pg_subscription s"

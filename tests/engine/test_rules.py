@@ -2,6 +2,7 @@
 import os
 import pathlib
 import signal
+import socket
 import sys
 
 import psycopg2
@@ -10,7 +11,7 @@ import pytest
 import redis
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fault"))
-from ground import wait_for  # noqa: E402
+from ground import Refused, wait_for  # noqa: E402
 from test_kill_real import Real, begin  # noqa: E402
 from shop import Prober  # noqa: E402
 
@@ -104,3 +105,71 @@ def test_c18_nobody_in_is_no_alarm_however_many_knock(real):
         for _ in range(20):
             real.call("instance.show", instance="main")
         assert real.outcome(job, 60) == "ok", real.job(job)["error"]
+
+
+PENDING = {"postgresql": {"max_connections": 123}, "mariadb": {"performance_schema": True},
+           "redis": {"databases": 32}}
+
+
+def test_a_setting_that_waits_for_a_restart_comes_with_the_upgrade(real):
+    begin(real)
+    (name,) = PENDING[real.datastore]
+    answer = real.call("instance.configure", instance="main", settings=PENDING[real.datastore])
+    assert answer["restart_needed"] == [name]
+    check = real.call("instance.check_upgrade", instance="main", version=real.new)
+    warnings = [row for row in check["findings"] if row["reason"] == "restart_pending"]
+    assert len(warnings) == 1 and warnings[0]["severity"] == "warning"
+    assert name in warnings[0]["message"] and check["settings_pending"] == [name]
+    job = real.submit("instance.upgrade", instance="main", version=real.new)
+    assert real.outcome(job, 60) == "ok", real.job(job)["error"]
+    assert real.job(job)["result"]["settings_applied"] == [name]
+    assert real.call("instance.show", instance="main")["status"] == "ACTIVE"
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::"])
+def test_an_engine_that_cannot_have_its_port_has_not_started(real, address):
+    begin(real)
+    real.call("instance.stop", instance="main")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as taker:
+        taker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            taker.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        taker.bind((address, real.port + 1))
+        taker.listen()
+        with pytest.raises(Refused) as refused:
+            real.call("instance.start", instance="main")
+        error = refused.value.error
+        assert refused.value.reason == "engine"
+        assert f"port {real.port + 1} is taken on IPv{6 if ':' in address else 4}" \
+            in error["message"] and f"process {os.getpid()}" in error["message"]
+        wait_for(lambda: not real.processes(engines=True), 10, "none that only some reach")
+    real.call("instance.start", instance="main")
+    real.serving()
+
+
+def test_a_failed_start_quotes_its_own_lines_only(real):
+    begin(real)
+    log = real.state / "instances/main/log/engine.log"
+    with open(log, "a") as text:
+        text.write("a line of long ago\n")
+    real.call("instance.stop", instance="main")
+    with open(log, "a") as text:
+        text.write("a line of the one before\n")
+    conf = next((real.state / "instances/main/current/conf").glob(
+        {"postgresql": "postgresql.conf", "mariadb": "my.cnf", "redis": "redis.conf"}
+        [real.datastore]))
+    kept = conf.read_bytes()
+    with open(conf, "a") as text:
+        text.write({"mariadb": "\n[mysqld]\nno_such_word=1\n"}.get(real.datastore,
+                                                                  "no_such_word 1\n"))
+    try:
+        with pytest.raises(Refused) as refused:
+            real.call("instance.start", instance="main")
+    finally:
+        conf.write_bytes(kept)
+    native = refused.value.data["native"]
+    assert "no_such_word" in native, native
+    assert "a line of" not in native
+    real.call("instance.start", instance="main")
+    real.serving()
