@@ -65,6 +65,7 @@ struct datastore {
     const char *const *packages; /* Debian's, NULL-ended, that make a tree: "redis-server" */
     size_t name_bytes;           /* the longest name of a database or user */
     bool atomic;                 /* many in one call are all or nothing */
+    bool one_socket;             /* its IPv6 socket takes IPv4, too: it has no other */
     const char *const *remarks;  /* sentences for `describe`: what an operator should know */
 
     /*

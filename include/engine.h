@@ -104,6 +104,13 @@ bool engine_prove_stopped(const struct engine *engine, struct error *err);
 /* Whether process executes a file of engine->tree (by device and inode of /proc/PID/exe). */
 bool engine_executes_tree(const struct engine *engine, const struct process *process);
 
+/*
+ * Whether the engine, and nobody else, listens on its port, on all addresses: one that finds the
+ * port taken on one family may serve on the other and say nothing. one_socket: its IPv6 socket
+ * takes IPv4 as well. Fails with engine and says who has the port, if that can be known.
+ */
+bool engine_prove_listening(const struct engine *engine, bool one_socket, struct error *err);
+
 /* The last lines that the engine wrote (stdout, stderr), at most `lines`; never NULL. */
 char *engine_log_tail(const struct engine *engine, size_t lines);
 /* Where the log ends now, and what was written since: for errors that quote it. */

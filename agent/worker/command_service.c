@@ -29,16 +29,46 @@ static void remember_time(struct task *task, const char *name, double took_s)
         error_clear(&ignored);
 }
 
+/* What keeps an engine from starting may be that somebody has its port: then that is the cause. */
+static bool blame_port(struct task *task, struct error *err)
+{
+    struct error taken = { 0 };
+    struct process process;
+
+    if (!engine_find(task->engine, &process) &&
+        !engine_prove_listening(task->engine, task->store->one_socket, &taken) &&
+        taken.hint[0] != '\0') {
+        error_native(&taken, err->native);
+        error_move(err, &taken);
+    }
+    error_clear(&taken);
+    return false;
+}
+
+/* It serves, but not everywhere: that is no start. */
+static bool end_deaf(struct task *task)
+{
+    struct error failure = { 0 };
+
+    if (!command_stop_engine(task, false, &failure))
+        log_error("%s", failure.message);
+    error_clear(&failure);
+    return false;
+}
+
 bool command_start_engine(struct task *task, struct error *err)
 {
     double began = process_clock_s();
     struct process process;
-    bool ran = engine_find(task->engine, &process);
 
+    task->state->log_from = engine_log_position(task->engine);
+    if (engine_find(task->engine, &process))
+        return task->store->start(task, err);
     if (!task->store->start(task, err))
-        return false;
-    if (!ran)
-        remember_time(task, "start_s", process_clock_s() - began);
+        return blame_port(task, err);
+    if (!engine_prove_listening(task->engine, task->store->one_socket, err))
+        return end_deaf(task);
+    remember_time(task, "start_s", process_clock_s() - began);
     return true;
 }
 

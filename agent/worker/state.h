@@ -22,6 +22,7 @@ struct task_state {
     bool by_person;  /* a recovery that somebody has asked for, instance.recover */
     double asked_at; /* when cancel and deadline were looked at last */
     double told_at;  /* when progress was told last */
+    uint64_t log_from; /* where the engine's log ended before this start of it */
 
     const char *step; /* the present one */
     size_t number, count;

@@ -209,9 +209,9 @@ void task_sleep_ms(struct task *task, int milliseconds)
 }
 
 /* The engine's process has ended while it was awaited: its own last words say why. */
-static bool engine_ended(struct task *task, uint64_t log_from, struct error *err)
+static bool engine_ended(struct task *task, struct error *err)
 {
-    autofree char *log = engine_log_since(task->engine, log_from, 8);
+    autofree char *log = engine_log_since(task->engine, task->state->log_from, 8);
 
     error_clear(err);
     error_set(err, ERROR_ENGINE, "the engine of '%s' ended while it was starting",
@@ -223,11 +223,8 @@ static bool engine_ended(struct task *task, uint64_t log_from, struct error *err
 bool task_await_engine(struct task *task, bool (*attempt)(struct task *task, struct error *err),
                        struct error *err)
 {
-    uint64_t log_from = engine_log_position(task->engine);
     int pause_ms = 1;
 
-    /* A start writes its first lines before anybody looks here: what was written lately counts. */
-    log_from = log_from > 4096 ? log_from - 4096 : 0;
     for (;;) {
         struct error failure = { 0 };
         struct process process;
@@ -238,7 +235,7 @@ bool task_await_engine(struct task *task, bool (*attempt)(struct task *task, str
         }
         error_clear(&failure);
         if (!engine_find(task->engine, &process))
-            return engine_ended(task, log_from, err);
+            return engine_ended(task, err);
         if (!task_goes_on(task, err))
             return false;
         task_sleep_ms(task, pause_ms);

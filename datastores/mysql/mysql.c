@@ -31,10 +31,10 @@ static const char *const mysql_remarks[] = {
 
 /* What both have in common, by the same names. */
 #define COMMON_MEMBERS                                                                             \
-    .user = "mysql", .configure = mysql_configure, .initialize = mysql_initialize,                 \
-    .check_settings = mysql_check_settings, .start = mysql_start, .settle = mysql_settle,          \
-    .unsettle = mysql_unsettle, .before_stop = mysql_before_stop, .gate = mysql_gate,              \
-    .strangers = mysql_strangers, .evict = my_evict, .status = mysql_status,                       \
+    .user = "mysql", .one_socket = true, .configure = mysql_configure,                             \
+    .initialize = mysql_initialize, .check_settings = mysql_check_settings, .start = mysql_start,  \
+    .settle = mysql_settle, .unsettle = mysql_unsettle, .before_stop = mysql_before_stop,          \
+    .gate = mysql_gate, .strangers = mysql_strangers, .evict = my_evict, .status = mysql_status,   \
     .reload = mysql_reload, .facts = mysql_facts, .position_follows = mysql_position_follows,      \
     .check_upgrade = mysql_check_upgrade, .probe = mysql_probe,                                    \
     .database_list = mysql_database_list, .database_show = mysql_database_show,                    \
