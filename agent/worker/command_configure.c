@@ -14,6 +14,7 @@
 #include "operation.h"
 #include "place.h"
 #include "state.h"
+#include "text.h"
 
 /* Merges the parameters into what is set; null takes a setting away. */
 static struct json_object *merge_settings(struct json_object *old, struct json_object *change)
@@ -84,6 +85,18 @@ static bool load(struct task *task, struct json_object *restart_needed, struct e
     return !engine_find(task->engine, &process) || task->store->reload(task, restart_needed, err);
 }
 
+/* By their names, as many as fit a line. */
+static void tell_waiting(struct task *task, struct json_object *names)
+{
+    autotext struct text text = { 0 };
+
+    for (size_t i = 0; i < json_object_array_length(names); i++)
+        text_printf(&text, "%s%s", i == 0 ? "" : ", ",
+                    json_object_get_string(json_object_array_get_idx(names, i)));
+    if (text.length > 0)
+        task_what(task, "in force after a restart: %s", text.bytes);
+}
+
 static bool write_and_load(struct task *task, struct error *err)
 {
     struct json_object *restart_needed = json_add_array(task->state->result, "restart_needed");
@@ -92,8 +105,7 @@ static bool write_and_load(struct task *task, struct error *err)
         return false;
     json_add_string(task->state->result, "instance", task->engine->instance);
     json_add(task->state->result, "settings", json_copy(task_fact(task, "new")));
-    if (json_object_array_length(restart_needed) > 0)
-        task_what(task, "%zu wait for a restart", json_object_array_length(restart_needed));
+    tell_waiting(task, restart_needed);
     return true;
 }
 
