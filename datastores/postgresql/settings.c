@@ -332,26 +332,13 @@ static bool write_launch(struct task *task, struct error *err)
 
     if (program == NULL)
         return false;
-    const char *const argv[] = { program,
-                                 "-D",
-                                 ENGINE_DATA,
-                                 "-c",
-                                 config_option,
-                                 "-c",
-                                 hba_option,
-                                 "-c",
-                                 ident_option,
-                                 "-c",
-                                 sockets_option,
-                                 "-c",
-                                 "unix_socket_permissions=0777",
-                                 "-c",
-                                 port,
-                                 "-c",
-                                 engine->port == 0 ? "listen_addresses=" : "listen_addresses=*",
-                                 "-c",
-                                 "archive_mode=off",
-                                 NULL };
+    const char *const argv[] = {
+        program, "-D", ENGINE_DATA, "-c", config_option, "-c", hba_option, "-c", ident_option, "-c",
+        sockets_option, "-c", "unix_socket_permissions=0777", "-c", port, "-c",
+        engine->port == 0 ? "listen_addresses=" : "listen_addresses=*", "-c", "archive_mode=off",
+        /* A copy on trial follows nobody (C19). */
+        engine->scratch ? "-c" : NULL, "max_logical_replication_workers=0", NULL
+    };
     const struct launch launch = {
         .argv = argv,
         .env = env,

@@ -1,7 +1,7 @@
 """The rules of CRASH.md that are not a matter of steps and victims, each by its name."""
 
-import json
 import contextlib
+import json
 import os
 import pathlib
 import signal

@@ -1,9 +1,12 @@
 """The rules that only a real engine can break, each by its name."""
+import contextlib
+import json
 import os
 import pathlib
 import signal
 import socket
 import sys
+import time
 
 import psycopg2
 import pymysql
@@ -11,9 +14,9 @@ import pytest
 import redis
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fault"))
-from ground import Refused, wait_for  # noqa: E402
 from test_kill_real import Real, begin  # noqa: E402
 from shop import Prober  # noqa: E402
+from wait import Refused, wait_for  # noqa: E402
 
 
 @pytest.fixture(scope="module", params=["postgresql", "mariadb", "redis"])
@@ -116,6 +119,9 @@ def test_a_setting_that_waits_for_a_restart_comes_with_the_upgrade(real):
     (name,) = PENDING[real.datastore]
     answer = real.call("instance.configure", instance="main", settings=PENDING[real.datastore])
     assert answer["restart_needed"] == [name]
+    (last,) = real.call("job.list", limit=1)["jobs"]
+    steps = real.call("job.show", job=last["job"])["steps"]
+    assert steps[1]["what"] == f"in force after a restart: {name}"
     check = real.call("instance.check_upgrade", instance="main", version=real.new)
     warnings = [row for row in check["findings"] if row["reason"] == "restart_pending"]
     assert len(warnings) == 1 and warnings[0]["severity"] == "warning"
@@ -173,3 +179,92 @@ def test_a_failed_start_quotes_its_own_lines_only(real):
     assert "a line of" not in native
     real.call("instance.start", instance="main")
     real.serving()
+
+
+def ended(ground, job):
+    """The job's outcome, whatever it is, and its error."""
+    return ground.outcome(job, 60), ground.job(job).get("error")
+
+
+SLOW = {  # what makes CREATE USER wait, and what shows that it does
+    "postgresql": ("BEGIN; LOCK TABLE pg_authid IN SHARE MODE",
+                   "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                   " AND application_name LIKE 'dbguest j%'"),
+    "mariadb": ("FLUSH TABLES WITH READ LOCK",
+                "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting %'"),
+}
+
+
+@pytest.mark.parametrize("real", sorted(SLOW), indirect=True)
+def test_c10_what_a_dead_worker_left_in_the_engine_is_ended_before_it_is_judged(real):
+    begin(real)
+    lock, waiting = SLOW[real.datastore]
+    holder = AGENTS[real.datastore](real)
+    with holder.cursor() as cursor:
+        cursor.execute(lock)
+    job = real.submit("user.create", instance="main", users=[{"name": "late",
+                                                              "password": "late-pass-1"}])
+    wait_for(lambda: ask(real, waiting) == 1, 10, "the statement to wait")
+    pid = json.loads((real.state / "jobs/open" / job / "pid").read_text())["pid"]
+    os.kill(pid, signal.SIGKILL)
+    outcome, error = ended(real, job)
+    assert outcome == "interrupted", error
+    assert ask(real, waiting) == 0, "it does not go on after its client"
+    holder.close()
+    time.sleep(0.5)  # what still waited would be through by now
+    users = real.call("user.list", instance="main")["users"]
+    assert "late" not in [user["name"] for user in users]
+
+
+@pytest.mark.parametrize("real", ["postgresql"], indirect=True)
+def test_c15_what_lies_outside_is_refused(real):
+    begin(real)
+    files = real.state / "instances/main/current/data/files"
+    if real.datastore == "postgresql":
+        # a folder that the engine sees, in its sockets'
+        folder = real.run_dir / "main/away"
+        folder.mkdir(mode=0o700)
+        os.chown(folder, *(2 * [(files / "PG_VERSION").stat().st_uid]))
+        ask(real, "CREATE TABLESPACE away LOCATION '/run/dbguest/away'")
+    else:
+        # MariaDB itself ignores DATA DIRECTORY as it is configured here
+        ask(real, "CREATE TABLE shop.here (a INT) DATA DIRECTORY '/tmp'")
+        assert not list(files.glob("shop/*.isl"))
+        (files / "shop/away.isl").symlink_to("/tmp/away.ibd")
+    check = real.call("instance.check_upgrade", instance="main", version=real.new)
+    assert [row["severity"] for row in check["findings"]
+            if row["reason"] in ("tablespaces_unsupported", "outside")] == ["blocker"]
+    outcome, _ = ended(real, real.submit("instance.upgrade", instance="main", version=real.new))
+    assert outcome == "blocked"
+    outcome, error = ended(real, real.submit("backup.create", instance="main", backup="outside"))
+    assert outcome == "unsupported", error
+    assert "away" in error["message"]
+    assert real.look()["backups"] == ["good"]
+
+
+@pytest.mark.parametrize("real", ["postgresql"], indirect=True)
+def test_c19_a_copy_that_is_verified_subscribes_to_nobody(real):
+    begin(real)
+    connection = agent_postgresql(real, "shop")
+    with connection.cursor() as cursor, socket.socket() as publisher:
+        publisher.bind(("127.0.0.1", 0))
+        publisher.listen()
+        cursor.execute("CREATE SUBSCRIPTION follows CONNECTION 'host=127.0.0.1 dbname=x user=x "
+                       f"port={publisher.getsockname()[1]}' PUBLICATION p WITH (connect = false)")
+        check = real.call("instance.check_upgrade", instance="main", version=real.new)
+        assert "subscriptions_unsupported" in [row["reason"] for row in check["findings"]]
+        cursor.execute("ALTER SUBSCRIPTION follows ENABLE")
+        publisher.settimeout(20)
+        publisher.accept()[0].close()  # the serving one does follow
+        real.call("backup.create", instance="main", backup="following")
+        cursor.execute("ALTER SUBSCRIPTION follows DISABLE")
+        time.sleep(1)
+        publisher.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                publisher.accept()[0].close()
+        real.call("backup.verify", backup="following")
+        publisher.settimeout(1)
+        with pytest.raises(TimeoutError):
+            publisher.accept()
+    connection.close()
