@@ -106,6 +106,9 @@ struct datastore {
     /* What must be done between fence and stop signal so that nothing is lost (Redis: its last
      * save; MariaDB: fast_shutdown). The stop itself is the worker's. Optional. */
     bool (*before_stop)(struct task *task, struct error *err);
+    /* Right behind the stop signal, for an engine that is slow to notice it. Waits for nothing, and
+     * when it fails the signal is still there. Optional. */
+    void (*urge_stop)(struct task *task);
     /*
      * Moves the gate of the generation, running or not: files first, durably, then, when it runs,
      * makes it effective; closing then ends all sessions but the agent's until none is left, also

@@ -135,6 +135,8 @@ bool command_stop_engine(struct task *task, bool immediate, struct error *err)
         task->state->too_late = true;
         if (!engine_signal_stop(task->engine, immediate, err))
             return false;
+        if (!immediate && task->store->urge_stop != NULL)
+            task->store->urge_stop(task);
     }
     struct stopping stopping = { task, task->engine, immediate, process_clock_s() + SIGNAL_AGAIN_S,
                                  process_clock_s() + IMMEDIATE_S };

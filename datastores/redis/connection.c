@@ -196,6 +196,23 @@ void connection_send(redisContext *db, const char *const *words)
     redisAppendCommandArgv(db, count, (const char **)(uintptr_t)words, NULL);
 }
 
+void connection_tell(struct task *task, const char *const *words)
+{
+    autoptr(redisContext) db = open_socket(task->engine);
+    struct error ignored = { 0 };
+    autofree char *secret = secret_read(task->engine, false, &ignored);
+    int written = 0;
+
+    error_clear(&ignored);
+    if (db == NULL || db->err != 0 || secret == NULL)
+        return;
+    SEND(db, "AUTH", REDIS_AGENT, secret);
+    explicit_bzero(secret, strlen(secret));
+    connection_send(db, words);
+    while (written == 0 && redisBufferWrite(db, &written) == REDIS_OK)
+        continue;
+}
+
 redisReply *connection_read(redisContext *db, struct error *err)
 {
     void *reply = NULL;

@@ -49,6 +49,8 @@ bool connection_run(redisContext *db, const char *const *words, struct error *er
 void connection_send(redisContext *db, const char *const *words);
 #define SEND(db, ...) connection_send(db, (const char *const[]){ __VA_ARGS__, NULL })
 redisReply *connection_read(redisContext *db, struct error *err);
+/* Says one thing to the engine on a connection of its own and waits for no answer. */
+void connection_tell(struct task *task, const char *const *words);
 /* Makes err of a reply; true when it is none of an error. */
 bool connection_check(const redisReply *reply, struct error *err);
 

@@ -23,17 +23,18 @@ static const char *const remarks[] = {
     .name_bytes = REDIS_NAME_BYTES, .remarks = remarks, .probe = redis_probe,                      \
     .configure = redis_configure, .initialize = redis_initialize,                                  \
     .check_settings = redis_check_settings, .start = redis_start, .settle = redis_settle,          \
-    .unsettle = redis_unsettle, .before_stop = redis_before_stop, .gate = redis_gate,              \
-    .strangers = redis_strangers, .evict = redis_evict, .keep_memory = redis_keep_memory,          \
-    .carry = redis_carry, .status = redis_status, .reload = redis_reload, .facts = redis_facts,    \
-    .facts_follow = redis_facts_follow, .position_follows = redis_position_follows,                \
-    .check_upgrade = redis_check_upgrade, .user_list = redis_user_list,                            \
-    .user_show = redis_user_show, .user_create = redis_user_create, .user_drop = redis_user_drop,  \
-    .user_grant = redis_user_grant, .user_revoke = redis_user_revoke,                              \
-    .user_set_password = redis_user_set_password, .user_rename = redis_user_rename,                \
-    .root_enable = redis_root_enable, .root_disable = redis_root_disable,                          \
-    .root_status = redis_root_status, .backup_form = redis_backup_form, .backup = redis_backup,    \
-    .backup_undo = redis_backup_undo, .restore = redis_restore
+    .unsettle = redis_unsettle, .before_stop = redis_before_stop, .urge_stop = redis_urge_stop,    \
+    .gate = redis_gate, .strangers = redis_strangers, .evict = redis_evict,                        \
+    .keep_memory = redis_keep_memory, .carry = redis_carry, .status = redis_status,                \
+    .reload = redis_reload, .facts = redis_facts, .facts_follow = redis_facts_follow,              \
+    .position_follows = redis_position_follows, .check_upgrade = redis_check_upgrade,              \
+    .user_list = redis_user_list, .user_show = redis_user_show, .user_create = redis_user_create,  \
+    .user_drop = redis_user_drop, .user_grant = redis_user_grant,                                  \
+    .user_revoke = redis_user_revoke, .user_set_password = redis_user_set_password,                \
+    .user_rename = redis_user_rename, .root_enable = redis_root_enable,                            \
+    .root_disable = redis_root_disable, .root_status = redis_root_status,                          \
+    .backup_form = redis_backup_form, .backup = redis_backup, .backup_undo = redis_backup_undo,    \
+    .restore = redis_restore
 
 static const struct datastore redis = {
     .name = "redis",

@@ -50,6 +50,7 @@ bool redis_start(struct task *task, struct error *err);
 bool redis_settle(struct task *task, struct error *err);
 bool redis_unsettle(struct task *task, struct error *err);
 bool redis_before_stop(struct task *task, struct error *err);
+void redis_urge_stop(struct task *task);
 bool redis_status(struct task *task, struct json_object *status, struct error *err);
 
 bool redis_gate(struct task *task, enum gate gate, int *ended, struct error *err);

@@ -187,3 +187,15 @@ def test_delete_wants_the_name_again_and_leaves_nothing(daemon, shop, old):
     assert answer["freed_bytes"] > 0
     assert not list((daemon.state / "instances").glob("*gone*"))
     assert not (daemon.run / "gone").exists()
+
+
+def test_a_stop_does_not_wait_for_the_engine_to_look_for_signals(daemon, instance, datastore):
+    if datastore not in ("redis", "valkey"):
+        pytest.skip("the engine notices a signal at once")
+    daemon.call("instance.configure", instance=instance, settings={"hz": 1, "dynamic-hz": "no"})
+    daemon.call("instance.restart", instance=instance)
+    took = []
+    for _ in range(4):
+        took.append(daemon.call("instance.stop", instance=instance)["took_s"])
+        daemon.call("instance.start", instance=instance)
+    assert max(took) < 0.4, took  # at that rate it looks once a second
