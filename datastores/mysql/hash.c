@@ -2,8 +2,11 @@
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "memory.h"
@@ -13,6 +16,8 @@
 #define SHA256_BYTES 32
 #define SALT_BYTES 20
 #define ROUNDS 5000
+#define THREADS_MAX 16
+#define WORTH_A_THREAD 16 /* passwords */
 
 /* crypt(3)'s alphabet; its salts and digests are of it. */
 static const char alphabet[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -183,4 +188,60 @@ char *hash_caching_sha2(const char *password)
     for (size_t i = 0; i < SALT_BYTES; i++)
         salt[i] = alphabet[random[i] & 0x3f];
     return hash_caching_sha2_salted(password, salt);
+}
+
+struct queue {
+    char *(*hash)(const char *password);
+    const char *const *passwords;
+    char **hashes;
+    size_t count;
+    atomic_size_t next;
+};
+
+static void *work_off(void *context)
+{
+    struct queue *queue = context;
+
+    for (size_t i = atomic_fetch_add(&queue->next, 1); i < queue->count;
+         i = atomic_fetch_add(&queue->next, 1))
+        if (queue->passwords[i] != NULL)
+            queue->hashes[i] = queue->hash(queue->passwords[i]);
+    return NULL;
+}
+
+static size_t threads_for(size_t count)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t most = processors < 1 ? 1 : (size_t)processors;
+
+    if (most > THREADS_MAX)
+        most = THREADS_MAX;
+    return count / WORTH_A_THREAD < most ? count / WORTH_A_THREAD : most;
+}
+
+char **hash_all(char *(*hash)(const char *password), const char *const *passwords, size_t count)
+{
+    struct queue queue = { .hash = hash, .passwords = passwords, .count = count };
+    pthread_t threads[THREADS_MAX];
+    size_t wanted = threads_for(count);
+    size_t started = 0;
+
+    queue.hashes = xcalloc(count + 1, sizeof(*queue.hashes));
+    /* This thread is one of them; without the others it takes longer. */
+    while (started + 1 < wanted && pthread_create(&threads[started], NULL, work_off, &queue) == 0)
+        started++;
+    work_off(&queue);
+    for (size_t i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    return queue.hashes;
+}
+
+void hash_free_all(char **hashes, size_t count)
+{
+    for (size_t i = 0; hashes != NULL && i < count; i++) {
+        if (hashes[i] != NULL)
+            explicit_bzero(hashes[i], strlen(hashes[i]));
+        free(hashes[i]);
+    }
+    free(hashes);
 }

@@ -3,6 +3,7 @@
 
 #include "error.h"
 #include "flavour.h"
+#include "hash.h"
 #include "json.h"
 #include "memory.h"
 #include "my.h"
@@ -91,18 +92,35 @@ static bool check_all(const struct batch *batch, const struct change *change, st
 }
 
 static void add_account(struct text *sql, const struct batch *batch, const struct change *change,
-                        const struct user *user)
+                        const char *name, const char *hash)
 {
-    const struct flavour *flavour = my_flavour(batch->task);
-    autofree char *account = my_format(batch->db, "%A", user->name);
+    autofree char *account = my_format(batch->db, "%A", name);
 
     text_add(sql, sql->length == 0 ? change->head : ", ");
     text_add(sql, account);
-    if (change->with_password) {
-        autofree char *hash = flavour->hash(user->password);
-        text_printf(sql, " %s '%s'", flavour->identified, hash);
-        explicit_bzero(hash, strlen(hash));
-    }
+    if (hash != NULL)
+        text_printf(sql, " %s '%s'", my_flavour(batch->task)->identified, hash);
+}
+
+static char **make_hashes(const struct batch *batch, const struct change *change)
+{
+    autofree const char **passwords = xcalloc(batch->count + 1, sizeof(*passwords));
+
+    for (size_t i = 0; i < batch->count; i++)
+        if (change->with_password && batch->each[i].reason == ERROR_NONE)
+            passwords[i] = batch->users[i].password;
+    return hash_all(my_flavour(batch->task)->hash, passwords, batch->count);
+}
+
+/* The statement for all that nothing is wrong with; empty when there is none. */
+static void add_statement(struct text *sql, const struct batch *batch, const struct change *change)
+{
+    char **hashes = make_hashes(batch, change);
+
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->each[i].reason == ERROR_NONE)
+            add_account(sql, batch, change, batch->users[i].name, hashes[i]);
+    hash_free_all(hashes, batch->count);
 }
 
 /* Who was done by a statement that failed: what there is now tells, but not of passwords. */
@@ -127,9 +145,7 @@ static bool run_change(const struct batch *batch, const struct change *change, s
     autotext struct text sql = { 0 };
     struct error failed = { 0 };
 
-    for (size_t i = 0; i < batch->count; i++)
-        if (batch->each[i].reason == ERROR_NONE)
-            add_account(&sql, batch, change, &batch->users[i]);
+    add_statement(&sql, batch, change);
     if (sql.length == 0 || my_run_sql(batch->db, sql.bytes, sql.length, &failed))
         return true;
 
