@@ -67,7 +67,7 @@ DEFINE_AUTOPTR(engine, engine_free)
  */
 struct launch {
     const char *const *argv; /* argv[0] is the program's path inside the tree */
-    const char *const *env;  /* NULL-ended; PATH and LANG=C.UTF-8 are always there */
+    const char *const *env;  /* NULL-ended; PATH and LANG are always there */
     int stop_signal;         /* asks for a clean stop: SIGINT for PostgreSQL */
     int immediate_signal;    /* ends it now, recovery at next start: SIGQUIT, SIGKILL */
 };

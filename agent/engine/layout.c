@@ -9,12 +9,11 @@
 #include <string.h>
 
 #include "engine.h"
+#include "environment.h"
 #include "error.h"
 #include "file.h"
 #include "json.h"
 #include "memory.h"
-
-#define PATH_INSIDE "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 void engine_free(struct engine *engine)
 {
@@ -165,28 +164,6 @@ void layout_free_strings(char **strings)
     free(strings);
 }
 
-static size_t count_strings(const char *const *strings)
-{
-    size_t count = 0;
-
-    while (strings != NULL && strings[count] != NULL)
-        count++;
-    return count;
-}
-
-char **layout_env(const char *const *more)
-{
-    size_t count = count_strings(more);
-    char **env = xcalloc(count + 3, sizeof(*env));
-
-    /* The given ones first: getenv(3) finds the first of two. */
-    for (size_t i = 0; i < count; i++)
-        env[i] = xstrdup(more[i]);
-    env[count] = xstrdup(PATH_INSIDE);
-    env[count + 1] = xstrdup("LANG=C.UTF-8");
-    return env;
-}
-
 static bool is_signal(int number)
 {
     return number > 0 && number < SIGRTMIN;
@@ -202,7 +179,7 @@ struct program *program_read(const struct engine *engine, struct error *err)
         return NULL;
     program->argv = strings_from_json(json_get(object, "argv"));
     char **env = strings_from_json(json_get(object, "env"));
-    program->env = layout_env((const char *const *)env);
+    program->env = environment_make(engine, (const char *const *)env, false);
     layout_free_strings(env);
     program->stop_signal = (int)json_get_int(object, "stop_signal");
     program->immediate_signal = (int)json_get_int(object, "immediate_signal");

@@ -15,7 +15,7 @@ struct error;
 /* launch.json as read back; argv and env are NULL-ended and owned. */
 struct program {
     char **argv;
-    char **env; /* with PATH and LANG */
+    char **env; /* as environment.h makes it */
     int stop_signal;
     int immediate_signal;
 };
@@ -24,8 +24,7 @@ struct program *program_read(const struct engine *engine, struct error *err);
 void program_free(struct program *program);
 DEFINE_AUTOPTR(program, program_free)
 
-/* Environment for a process in a tree: PATH, LANG and more (may be NULL). Owned by the caller. */
-char **layout_env(const char *const *more);
+/* NULL is nothing to free. */
 void layout_free_strings(char **strings);
 
 /* Whether FOLDER/closed is there. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine.h"
+#include "environment.h"
 #include "error.h"
 #include "handover.h"
 #include "layout.h"
@@ -107,7 +108,7 @@ static bool spawn(struct run *run, const struct engine *engine, const struct eng
         .work = tool->work,
         .own_pids = true,
     };
-    char **env = layout_env(tool->env);
+    char **env = environment_make(engine, tool->env, true);
     const struct tool_start start = {
         .view = &view,
         .argv = tool->argv,

@@ -220,7 +220,10 @@ static bool fetch(struct version_pull *pull, struct error *err)
     if (!file_link(blobs, link, err))
         return false;
     /* Checked by then; a layout cannot keep signatures. */
-    const char *const words[] = { "copy", "--quiet", "--remove-signatures", name, target, NULL };
+    const char *const words[] = {
+        "copy", "--quiet", "--remove-signatures", "--dest-oci-accept-uncompressed-layers", name,
+        target, NULL
+    };
     pull->measure = measure_blobs;
     pull->total_bytes = pull->kept_bytes + pull->download_bytes;
     return run_skopeo(pull, words, &result, err);

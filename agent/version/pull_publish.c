@@ -136,13 +136,16 @@ bool version_pull_verify(struct version_pull *pull, struct error *err)
     if (digest == NULL || !check_digest(pull, digest, err))
         return false;
 
+    autofree char *path = xasprintf("%s/version/" MANIFEST, pull->work);
     add_origin(pull, manifest);
     json_add_string(manifest, "digest", digest);
-    if (!pull_describe(pull, manifest, err) || !probe(pull, manifest, err))
+    /* Programs of an image are asked in the environment that it names, so that stands there first.
+     */
+    if (!pull_describe(pull, manifest, err) || !json_write_file(path, manifest, 0644, err) ||
+        !probe(pull, manifest, err))
         return false;
 
     autofree char *name = name_of(pull, manifest, digest);
-    autofree char *path = xasprintf("%s/version/" MANIFEST, pull->work);
     json_add_string(manifest, "version", name);
     if (!json_write_file(path, manifest, 0644, err))
         return false;

@@ -3,10 +3,10 @@
 import base64
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
-import pathlib
 import threading
 import time
 
@@ -136,8 +136,9 @@ def test_kept_blob_that_was_torn_is_noticed_before_it_is_published(state, regist
         time.sleep(0.02)
     running.send_signal(signal.SIGKILL)
     running.wait()
+    registry.stalls.clear()
     blob = state.versions / state.kept()[0] / "blobs/sha256" / layer["digest"][7:]
-    blob.parent.mkdir(exist_ok=True)
+    blob.parent.mkdir(parents=True, exist_ok=True)
     blob.write_bytes(b"\0" * layer["size"])
     assert refusal(state.pull, source, "j2")["reason"] == "corrupt"
     assert state.kept() == []
