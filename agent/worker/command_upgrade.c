@@ -171,6 +171,16 @@ static bool unsettle(struct task *task, struct error *err)
     return task->store->unsettle == NULL || task->store->unsettle(task, err);
 }
 
+/* What lives beside the settings, into the new generation. */
+static bool carry(struct task *task, struct error *err)
+{
+    point(task, new_engine);
+    bool carried = task->store->carry == NULL || task->store->carry(task, old_engine, err);
+    point(task, old_engine);
+    return carried;
+}
+
+/* Carried over while clients still work, so that behind the gate only what has changed since is. */
 static bool fence(struct task *task, struct error *err)
 {
     int ended = 0;
@@ -178,7 +188,7 @@ static bool fence(struct task *task, struct error *err)
     if (!place_close(old_engine->folder, err) || !place_await_looks(task, err) ||
         !outage_begin(task, err) ||
         (task->store->keep_memory != NULL && !task->store->keep_memory(task, err)) ||
-        !task->store->gate(task, GATE_CLOSED, &ended, err))
+        !carry(task, err) || !task->store->gate(task, GATE_CLOSED, &ended, err))
         return false;
     if (!upgrade_proof_begin(task, err))
         return false;
@@ -226,9 +236,9 @@ static bool none_needed(struct task *task, struct error *err)
 
 static bool use_new(struct task *task, struct error *err)
 {
-    point(task, new_engine);
-    if (task->store->carry != NULL && !task->store->carry(task, old_engine, err))
+    if (!carry(task, err))
         return false;
+    point(task, new_engine);
     return engine_prove_stopped(new_engine, err) &&
            place_use(new_engine->folder, new_engine->number, err);
 }

@@ -256,17 +256,44 @@ bool redis_keep_memory(struct task *task, struct error *err)
     return acl != NULL && acl_write(task, acl, GATE_OPEN, err);
 }
 
-bool redis_carry(struct task *task, const struct engine *from, struct error *err)
+static bool same_lines(const struct acl *one, const struct acl *other)
 {
-    autoptr(acl) acl = acl_read_files(from->conf, err);
-    autoptr(json_object) theirs = acl == NULL ? NULL : chosen_read(from->conf, err);
+    if (one->count != other->count)
+        return false;
+    for (size_t i = 0; i < one->count; i++)
+        if (strcmp(one->lines[i], other->lines[i]) != 0)
+            return false;
+    return true;
+}
+
+static bool carry_accounts(struct task *task, const struct engine *from, struct error *err)
+{
+    autoptr(acl) theirs = acl_read_files(from->conf, err);
+    autoptr(acl) ours = theirs == NULL ? NULL : acl_read_files(task->engine->conf, err);
+
+    if (ours == NULL)
+        return false;
+    return (acl_gate_closed(task->engine) && same_lines(ours, theirs)) ||
+           acl_write(task, theirs, GATE_CLOSED, err);
+}
+
+static bool carry_settings(struct task *task, const struct engine *from, struct error *err)
+{
+    autoptr(json_object) theirs = chosen_read(from->conf, err);
     autoptr(json_object) chosen = theirs == NULL ? NULL : chosen_read(task->engine->conf, err);
+    struct json_object *kept = json_get(theirs, "kept");
 
     if (chosen == NULL)
         return false;
-    struct json_object *kept = json_copy(json_get(theirs, "kept"));
-    json_add(chosen, "kept", kept);
-    return acl_write(task, acl, GATE_CLOSED, err) &&
-           chosen_write(task->engine->conf, chosen, err) &&
-           chosen_write_kept(task->engine->conf, kept, err);
+    if (json_object_equal(json_get(chosen, "kept"), kept))
+        return true;
+    json_add(chosen, "kept", json_copy(kept));
+    return chosen_write(task->engine->conf, chosen, err) &&
+           chosen_write_kept(task->engine->conf, json_get(chosen, "kept"), err);
+}
+
+/* Clients wait for it the second time: what this worker has written before stands. */
+bool redis_carry(struct task *task, const struct engine *from, struct error *err)
+{
+    return carry_accounts(task, from, err) && carry_settings(task, from, err);
 }
