@@ -154,16 +154,21 @@ static bool close_running(struct task *task, int *ended, struct error *err)
     return true;
 }
 
+bool my_open_events(struct task *task, struct connection *db, struct error *err)
+{
+    autofree char *path = xasprintf("%s/gate-open.cnf", task->engine->conf);
+    autofree char *form = file_read(path, NULL, err);
+
+    return form != NULL && my_run(db, err, "SET GLOBAL event_scheduler = %s",
+                                  strcasestr(form, "event_scheduler=on") != NULL ? "ON" : "OFF");
+}
+
 static bool open_running(struct task *task, struct error *err)
 {
     autoptr(connection) db = my_connect_for_change(task, err);
-    autofree char *path = xasprintf("%s/gate-open.cnf", task->engine->conf);
-    autofree char *form = db == NULL ? NULL : file_read(path, NULL, err);
 
-    if (form == NULL || !run_all(db, my_flavour(task)->open_gate, err))
-        return false;
-    return my_run(db, err, "SET GLOBAL event_scheduler = %s",
-                  strcasestr(form, "event_scheduler=on") != NULL ? "ON" : "OFF");
+    return db != NULL && run_all(db, my_flavour(task)->open_gate, err) &&
+           my_open_events(task, db, err);
 }
 
 bool mysql_gate(struct task *task, enum gate gate, int *ended, struct error *err)

@@ -53,6 +53,8 @@ bool my_set_global(struct connection *db, const char *name, const char *value, s
 /* gate.c */
 bool my_write_gate(const struct task *task, const char *event_scheduler, enum gate gate,
                    struct error *err);
+/* The event scheduler as it is to be with the gate open. */
+bool my_open_events(struct task *task, struct connection *db, struct error *err);
 bool mysql_gate(struct task *task, enum gate gate, int *ended, struct error *err);
 /* Ends all sessions that rows of the SQL name in their first column, until it finds none. */
 bool my_end_sessions(struct task *task, struct connection *db, const char *sql, int *ended,

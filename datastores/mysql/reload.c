@@ -159,7 +159,7 @@ bool mysql_reload(struct task *task, struct json_object *restart_needed, struct 
         if (json_get(chosen, row[0]) == NULL && json_get(memory, row[0]) == NULL &&
             !my_setting_is_chosen_by_us(row[0]) && !apply(db, row[0], NULL, restart_needed, err))
             return false;
-    return true;
+    return my_open_events(task, db, err);
 }
 
 bool my_find_restart_needed(struct task *task, struct connection *db, struct json_object *names,
