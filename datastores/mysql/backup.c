@@ -73,6 +73,18 @@ static bool add_position(struct task *task, struct connection *db, struct json_o
     return true;
 }
 
+/* What lies elsewhere would be missing in it, or be refused when it is restored (C15). */
+static bool holds_all(const struct task *task, struct error *err)
+{
+    autofree char *outside = my_find_outside(task->engine->files);
+
+    if (outside == NULL)
+        return true;
+    error_set(err, ERROR_UNSUPPORTED, "'%s' leads out of the data folder: it cannot be backed up",
+              outside);
+    return error_hint(err, "move the table: ALTER TABLE ... without DATA DIRECTORY");
+}
+
 bool mariadb_backup(struct task *task, int output, struct json_object *manifest, struct error *err)
 {
     autoptr(connection) db = my_connect(task, err);
@@ -92,7 +104,8 @@ bool mariadb_backup(struct task *task, int output, struct json_object *manifest,
     };
     autoresult struct process_result result = { 0 };
 
-    return db != NULL && path != NULL && add_position(task, db, manifest, "position_start", err) &&
+    return db != NULL && path != NULL && holds_all(task, err) &&
+           add_position(task, db, manifest, "position_start", err) &&
            engine_check_tool(task->engine, &tool, &result, err) &&
            add_position(task, db, manifest, "position_end", err);
 }

@@ -216,7 +216,7 @@ def test_c10_what_a_dead_worker_left_in_the_engine_is_ended_before_it_is_judged(
     assert "late" not in [user["name"] for user in users]
 
 
-@pytest.mark.parametrize("real", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("real", ["postgresql", "mariadb"], indirect=True)
 def test_c15_what_lies_outside_is_refused(real):
     begin(real)
     files = real.state / "instances/main/current/data/files"
@@ -240,6 +240,27 @@ def test_c15_what_lies_outside_is_refused(real):
     assert outcome == "unsupported", error
     assert "away" in error["message"]
     assert real.look()["backups"] == ["good"]
+
+
+@pytest.mark.parametrize("real", ["mariadb"], indirect=True)
+def test_c19_events_of_the_server_wait_while_it_is_closed(real):
+    begin(real)
+    real.call("instance.configure", instance="main", settings={"event_scheduler": "ON"})
+    ask(real, "CREATE TABLE shop.ticks (at TIMESTAMP(6) DEFAULT NOW(6))")
+    ask(real, "CREATE EVENT shop.tick ON SCHEDULE EVERY 1 SECOND DO INSERT INTO shop.ticks"
+              " VALUES (NOW(6))")
+    count = "SELECT COUNT(*) FROM shop.ticks"
+    wait_for(lambda: ask(real, count) > 0, 10, "the first event")
+    job, worker = pause(real, "instance.upgrade", '{"begin":"prove"', version=real.new)
+    seen = ask(real, count)
+    time.sleep(2.5)
+    assert ask(real, count) == seen, "an event wrote behind the gate"
+    os.kill(worker, signal.SIGCONT)
+    assert real.outcome(job, 60) == "needs_attention", "this test's own questions were counted"
+    real.call("instance.recover", instance="main")
+    real.serving()
+    seen = ask(real, count)
+    wait_for(lambda: ask(real, count) > seen, 10, "events once it is open again")
 
 
 @pytest.mark.parametrize("real", ["postgresql"], indirect=True)
@@ -268,3 +289,47 @@ def test_c19_a_copy_that_is_verified_subscribes_to_nobody(real):
         with pytest.raises(TimeoutError):
             publisher.accept()
     connection.close()
+
+
+@pytest.mark.parametrize("real", ["redis"], indirect=True)
+def test_c20_what_lives_only_in_memory_survives_an_upgrade(real):
+    begin(real)
+    ask(real, "ACL SETUSER fleeting on >fleeting-pass-1 ~fleeting:* +@all")
+    ask(real, "CONFIG SET slowlog-max-len 77")
+    ask(real, "CONFIG SET maxmemory-policy allkeys-lru")
+    outcome, error = ended(real, real.submit("instance.upgrade", instance="main", version=real.new))
+    assert outcome == "ok", error
+    client = redis.Redis(port=real.port + 1, username="fleeting", password="fleeting-pass-1")
+    assert client.set("fleeting:1", "here")
+    client.close()
+    assert b"77" in ask(real, "CONFIG GET slowlog-max-len")
+    assert b"allkeys-lru" in ask(real, "CONFIG GET maxmemory-policy")
+
+
+def history(ground, instance):
+    """What tells this instance's history from another's."""
+    path = {"postgresql": "", "mariadb": "mysql.sock", "redis": "redis.sock"}[ground.datastore]
+    place = ground.run_dir / instance / path
+    if ground.datastore == "redis":
+        secret = (ground.state / f"instances/{instance}/agent.secret").read_text()
+        client = redis.Redis(unix_socket_path=str(place), username="dbguest", password=secret)
+        return client.info("replication")["master_replid"]
+    if ground.datastore == "postgresql":
+        port = ground.port + (instance == "main")
+        client = psycopg2.connect(host=str(place), port=port, user="postgres", dbname="postgres")
+    else:
+        client = pymysql.connect(unix_socket=str(place), user="root")
+    with client.cursor() as cursor:
+        cursor.execute({"postgresql": "SELECT timeline_id FROM pg_control_checkpoint()",
+                        "mariadb": "SELECT @@server_id"}[ground.datastore])
+        value = cursor.fetchone()[0]
+    client.close()
+    return value
+
+
+def test_c26_a_restored_database_begins_a_new_history(real):
+    begin(real)
+    outcome, error = ended(real, real.submit("backup.restore", instance="second", backup="good",
+                                             port=real.port))
+    assert outcome == "ok", error
+    assert history(real, "second") != history(real, "main")
