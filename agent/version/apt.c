@@ -265,6 +265,8 @@ static bool look_sizes(struct version_pull *pull, struct error *err)
 
     const char *after = strstr(sizes.output.bytes, AFTER);
     read_uris(pull, list.output.bytes);
+    free(pull->listing);
+    pull->listing = steal(list.output.bytes);
     /* apt's lists are copied into the tree while it is made. */
     pull->unpacked_bytes = after != NULL ? parse_size(after + sizeof(AFTER) - 1) : 0;
     pull->passing_bytes = file_tree_bytes(lists);

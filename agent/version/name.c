@@ -87,12 +87,14 @@ static bool next_package(const char **at, struct package *package)
     return true;
 }
 
-/* Whether the package is of the engine's very version: "15.18" of "15.18-0+deb12u1". */
+/* Whether the package is of the engine's very version: "15.18" of "15.18-0+deb12u1"; NULL: any. */
 static bool is_of_version(const struct package *package, const char *engine_version)
 {
     const char *upstream = skip_epoch(package->version);
-    size_t length = strlen(engine_version);
+    size_t length = engine_version != NULL ? strlen(engine_version) : 0;
 
+    if (engine_version == NULL)
+        return true;
     return length > 0 && strncmp(upstream, engine_version, length) == 0 &&
            !isalnum((unsigned char)upstream[length]) && upstream[length] != '.';
 }
@@ -125,7 +127,7 @@ char *version_name(const char *dpkg_status, const char *const names[], const cha
         }
         package_done(&package);
     }
-    if (best != NULL)
+    if (best != NULL || engine_version == NULL)
         return steal(best);
 
     const char *digits = text_starts(digest, DIGEST_HEAD) ? digest + strlen(DIGEST_HEAD) : digest;

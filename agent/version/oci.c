@@ -41,6 +41,7 @@ static enum error_reason reason_of(const char *said)
         { "unexpected EOF", ERROR_CORRUPT },
         { "manifest unknown", ERROR_NOT_FOUND },
         { "name unknown", ERROR_NOT_FOUND },
+        { "404 (Not Found)", ERROR_NOT_FOUND },
         { "no descriptor found", ERROR_NOT_FOUND },
         { "no image found", ERROR_NOT_FOUND },
         { "no such file or directory", ERROR_NOT_FOUND },
@@ -144,6 +145,14 @@ static struct json_object *inspect(struct version_pull *pull, const char *name, 
     return json_parse(result.output.bytes, result.output.length, err);
 }
 
+/* Up to the tag or digest, which begin after the last slash. */
+static char *repository(const struct version_pull *pull)
+{
+    size_t slash = (size_t)(strrchr(pull->source.place, '/') - pull->source.place);
+
+    return xstrndup(pull->source.place, slash + strcspn(pull->source.place + slash, ":@"));
+}
+
 /* The same, of the one in the index that this machine can run; NULL with err. */
 static struct json_object *inspect_ours(struct version_pull *pull, struct json_object *index,
                                         struct error *err)
@@ -161,10 +170,8 @@ static struct json_object *inspect_ours(struct version_pull *pull, struct json_o
         return oci_read_blob(pull->source.place, digest, err);
     }
 
-    /* Up to its tag or digest, which begin after the last slash. */
-    size_t slash = (size_t)(strrchr(pull->source.place, '/') - pull->source.place);
-    size_t end = slash + strcspn(pull->source.place + slash, ":@");
-    autofree char *name = xasprintf("%.*s@%s", (int)end, pull->source.place, digest);
+    autofree char *place = repository(pull);
+    autofree char *name = xasprintf("%s@%s", place, digest);
     return inspect(pull, name, err);
 }
 
@@ -189,6 +196,23 @@ static bool look(struct version_pull *pull, struct error *err)
         task_what(pull->task, "%llu of %llu bytes are here from an earlier try",
                   (unsigned long long)pull->kept_bytes, (unsigned long long)all_bytes);
     return true;
+}
+
+struct json_object *oci_list_tags(struct version_pull *pull, struct error *err)
+{
+    if (!is_remote(pull))
+        return oci_layout_tags(pull->source.place, err);
+
+    autofree char *name = repository(pull);
+    const char *const words[] = { "list-tags", name, NULL };
+    autoresult struct process_result result = { 0 };
+    if (!run_skopeo(pull, words, &result, err))
+        return NULL;
+    autoptr(json_object) told = json_parse(result.output.bytes, result.output.length, err);
+    if (told == NULL)
+        return NULL;
+    struct json_object *tags = json_get(told, "Tags");
+    return tags != NULL ? json_copy(tags) : json_object_new_array();
 }
 
 /* A blob under way lies beside the others. */

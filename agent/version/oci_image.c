@@ -14,6 +14,7 @@
 
 #define DIGEST_HEAD "sha256:"
 #define MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
+#define REF_NAME "org.opencontainers.image.ref.name"
 #define LAYOUT_VERSION "{\"imageLayoutVersion\":\"1.0.0\"}"
 
 static char *blob_path(const char *layout, const char *digest)
@@ -113,7 +114,7 @@ bool oci_write_index(const char *folder, const char *digest, const char *tag, st
     json_add_string(one, "mediaType", type != NULL ? type : MANIFEST_TYPE);
     json_add_string(one, "digest", digest);
     json_add_int(one, "size", status.st_size);
-    json_add_string(json_add_object(one, "annotations"), "org.opencontainers.image.ref.name", tag);
+    json_add_string(json_add_object(one, "annotations"), REF_NAME, tag);
     json_add_int(index, "schemaVersion", 2);
     json_object_array_add(json_add_array(index, "manifests"), one);
     return file_write(layout_path, LAYOUT_VERSION, strlen(LAYOUT_VERSION), 0644, err) &&
@@ -190,4 +191,27 @@ struct json_object *oci_layers(const char *layout, struct error *err)
         json_object_array_add(layers, layer);
     }
     return steal(layers);
+}
+
+struct json_object *oci_layout_tags(const char *layout, struct error *err)
+{
+    autofree char *path = xasprintf("%s/index.json", layout);
+
+    if (!file_exists(path)) {
+        error_set(err, ERROR_NOT_FOUND, "there is no finished OCI layout in '%s'", layout);
+        return NULL;
+    }
+    autoptr(json_object) index = json_read_file(path, err);
+    if (index == NULL)
+        return NULL;
+    struct json_object *all = json_get(index, "manifests");
+    struct json_object *tags = json_object_new_array();
+    size_t count = json_object_is_type(all, json_type_array) ? json_object_array_length(all) : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *one = json_object_array_get_idx(all, i);
+        const char *tag = json_get_string(json_get(one, "annotations"), REF_NAME);
+        if (tag != NULL)
+            json_object_array_add(tags, json_object_new_string(tag));
+    }
+    return tags;
 }

@@ -22,5 +22,7 @@ bool oci_write_index(const char *folder, const char *digest, const char *tag, st
 struct json_object *oci_describe(const char *layout, struct error *err);
 /* What the layers of a layout's one image are to layer.h, lowest first; NULL with err. */
 struct json_object *oci_layers(const char *layout, struct error *err);
+/* The names of its images, an array; NULL with err. */
+struct json_object *oci_layout_tags(const char *layout, struct error *err);
 
 #endif

@@ -107,7 +107,10 @@ struct version_pull *version_pull_new(struct task *task, struct error *err)
     if (!take_params(pull, err))
         return NULL;
     pull->folder = xasprintf("%s/%s", task->site->versions_dir, task->store->name);
-    pull->work = xasprintf("%s/.pull-%s", pull->folder, task->job);
+    /* Reads are no jobs: several may be at it. */
+    pull->work = strcmp(task->job, "read") == 0
+                     ? xasprintf("%s/" VERSION_PULL VERSION_READ "%d", pull->folder, (int)getpid())
+                     : xasprintf("%s/" VERSION_PULL "%s", pull->folder, task->job);
     pull->part = xasprintf("%s/tree.part", pull->work);
     pull->tree = xasprintf("%s/version/tree", pull->work);
     pull->kept = kept_folder(pull->folder, pull->source.text);
@@ -126,6 +129,7 @@ void version_pull_free(struct version_pull *pull)
         free(*package);
     free(pull->packages);
     free(pull->digest);
+    free(pull->listing);
     free(pull->contents);
     free(pull->tree_digest);
     free(pull->folder);
@@ -187,8 +191,7 @@ static bool same_text(const char *one, const char *other)
     return one != NULL && other != NULL && strcmp(one, other) == 0;
 }
 
-/* Whether a version that is present was made of just what there is to fetch now. */
-static void find_present(struct version_pull *pull)
+bool pull_find_present(struct version_pull *pull)
 {
     struct error ignored = { 0 };
     char **names = file_names(pull->folder, &ignored);
@@ -208,6 +211,7 @@ static void find_present(struct version_pull *pull)
     }
     error_clear(&ignored);
     file_free_names(names);
+    return pull->present_before;
 }
 
 bool version_pull_look(struct version_pull *pull, struct error *err)
@@ -216,7 +220,7 @@ bool version_pull_look(struct version_pull *pull, struct error *err)
     if (!file_make_folder(pull->folder, 0755, err) || !file_make_folder(pull->work, 0700, err) ||
         !backends[pull->source.kind]->look(pull, err))
         return explain(pull, err);
-    find_present(pull);
+    pull_find_present(pull);
     return true;
 }
 

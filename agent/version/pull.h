@@ -47,6 +47,7 @@ struct version_pull {
     uint64_t passing_bytes; /* that are needed besides, until it is unpacked */
     size_t package_count;
     char *tree_digest; /* of which the source says it is the tree's; or NULL */
+    char *listing;     /* of packages, as apt names their files; after look */
     char *contents; /* names what there is to fetch, after look; NULL when the source cannot tell */
     struct json_object *manifest; /* after verify */
     bool present_before;
@@ -86,6 +87,14 @@ bool pull_tick(void *pull, struct error *err);
  * take away what those below have brought. */
 bool pull_unpack_layers(struct version_pull *pull, bool image, struct json_object *layers,
                         struct error *err);
+
+/* Whether a version that is present was made of just what there is to fetch, after look. */
+bool pull_find_present(struct version_pull *pull);
+/* As version_name, by the datastore's packages. */
+char *pull_name(const struct version_pull *pull, const char *dpkg_status,
+                const char *engine_version, const char *digest);
+/* The tags that a registry or a layout has for the image, an array; NULL with err. */
+struct json_object *oci_list_tags(struct version_pull *pull, struct error *err);
 
 /* The suites' lines for apt's sources.list, from the machine's own configuration. */
 char *apt_sources_lines(struct version_pull *pull, struct error *err);

@@ -67,16 +67,15 @@ static char *read_status(const char *tree)
     return status;
 }
 
-static char *name_of(const struct version_pull *pull, struct json_object *manifest,
-                     const char *digest)
+char *pull_name(const struct version_pull *pull, const char *dpkg_status,
+                const char *engine_version, const char *digest)
 {
-    autofree char *status = read_status(pull->tree);
     const char *names[NAMES_MAX] = { pull->task->store->name };
     const char *const *packages = pull->task->store->packages;
 
     for (size_t i = 0; packages != NULL && packages[i] != NULL && i + 2 < ARRAY_SIZE(names); i++)
         names[i + 1] = packages[i];
-    return version_name(status, names, json_get_string(manifest, "engine_version"), digest);
+    return version_name(dpkg_status, names, engine_version, digest);
 }
 
 static void add_words(struct json_object *manifest, const char *name, char *const *words)
@@ -145,7 +144,9 @@ bool version_pull_verify(struct version_pull *pull, struct error *err)
         !probe(pull, manifest, err))
         return false;
 
-    autofree char *name = name_of(pull, manifest, digest);
+    autofree char *status = read_status(pull->tree);
+    autofree char *name =
+        pull_name(pull, status, json_get_string(manifest, "engine_version"), digest);
     json_add_string(manifest, "version", name);
     if (!json_write_file(path, manifest, 0644, err))
         return false;

@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,6 @@
 #include "text.h"
 #include "version.h"
 
-#define PULL ".pull-"
 #define REMOVING ".removing-"
 
 bool version_remove(struct task *task, const char *datastore, const char *version,
@@ -46,11 +46,13 @@ static bool is_left_over(const struct site *site, const char *name, const char *
 {
     if (text_starts(name, REMOVING))
         return true;
-    if (!text_starts(name, PULL))
+    if (!text_starts(name, VERSION_PULL))
         return false;
 
-    const char *job = name + strlen(PULL);
+    const char *job = name + strlen(VERSION_PULL);
     autofree char *open = xasprintf("%s/jobs/open/%s", site->state_dir, job);
+    if (text_starts(job, VERSION_READ))
+        return kill((pid_t)strtol(job + strlen(VERSION_READ), NULL, 10), 0) != 0;
     return !file_exists(open) && (keep == NULL || strcmp(keep, job) != 0);
 }
 

@@ -30,6 +30,8 @@ struct json_object;
 struct site;
 struct task;
 
+#define VERSION_PULL ".pull-"
+#define VERSION_READ "read-" /* and a process: one that only looks what there is */
 #define VERSION_KEPT ".kept-"
 #define VERSION_KEPT_JOB "job" /* in it: whose it is */
 
@@ -121,6 +123,12 @@ char *version_tree_path(const struct site *site, const char *datastore, const ch
 bool version_list(const struct site *site, const char *datastore, struct json_object *rows,
                   struct error *err);
 /*
+ * Adds a row {datastore, version, source, size_bytes?, present?, ...} for each version that a
+ * source has, whatever it can tell without being pulled; an image may be named without its tag.
+ */
+bool version_available(struct task *task, const char *source, struct json_object *rows,
+                       struct error *err);
+/*
  * The same members and all others of the manifest; with task->store also "edges": to each other
  * version that is present {version, edge, reason}.
  */
@@ -164,7 +172,8 @@ uint64_t version_sweep_kept(const struct site *site, const char *datastore);
 char *version_name_of_debian(const char *debian);
 /*
  * The name of the version in a tree whose engine says engine_version: by the package that brought
- * it, else by the digest ("7.2.4+3f9c1d52"). names are the datastore's and its packages'.
+ * it, else by the digest ("7.2.4+3f9c1d52"). names are the datastore's and its packages'. Before an
+ * engine can be asked (engine_version is NULL) by the packages alone; NULL when they do not tell.
  */
 char *version_name(const char *dpkg_status, const char *const names[], const char *engine_version,
                    const char *digest);

@@ -239,6 +239,7 @@ const struct operation prune_operation = { .steps = prune_steps, .resolve = prun
 
 bool command_version_list(struct task *task, struct json_object *result, struct error *err)
 {
+    const char *source = json_get_string(task->params, "available");
     const char *marker = json_get_string(task->params, "marker");
     size_t limit = (size_t)json_get_int(task->params, "limit");
     autoptr(json_object) all = json_object_new_array();
@@ -246,6 +247,11 @@ bool command_version_list(struct task *task, struct json_object *result, struct 
     const char *last = NULL;
     bool passed = marker == NULL;
 
+    /* All at once: a source is not asked twice. */
+    if (source != NULL) {
+        json_add(result, "next_marker", NULL);
+        return version_available(task, source, rows, err);
+    }
     if (!version_list(task->site, json_get_string(task->params, "datastore"), all, err))
         return false;
     for (size_t i = 0; i < json_object_array_length(all); i++) {

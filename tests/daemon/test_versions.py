@@ -132,3 +132,14 @@ def test_a_pull_gives_way_to_engines(ground):
     assert disk.stdout.strip() == "idle"
     os.kill(pid, 18)
     assert ground.outcome(job) == "ok"
+
+
+def test_what_a_source_has_is_listed_and_nothing_is_touched(ground):
+    before = ground.look()
+    source = f"dir:{ground.top}/trees/1.2"
+    listed = ground.call("version.list", datastore="fake", available=source)
+    assert [row["source"] for row in listed["versions"]] == [source]
+    assert listed["next_marker"] is None and ground.look() == before
+    with pytest.raises(Refused) as caught:
+        ground.call("version.list", available=source)
+    assert caught.value.reason == "invalid"

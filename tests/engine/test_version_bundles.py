@@ -104,6 +104,16 @@ def test_bundle_of_a_version_that_is_present_is_not_unpacked_again(state, key, v
     assert row["present_before"] and row["source"] == version["source"]
 
 
+def test_bundle_tells_what_is_in_it_once_its_signature_was_right(there, version, bundle, tmp_path):
+    row = there.run("available", f"bundle:{bundle}")["rows"][0]
+    assert (row["version"], row["digest"], row["present"]) == \
+        (version["version"], version["digest"], False)
+    there.pull(f"bundle:{bundle}")
+    assert there.run("available", f"bundle:{bundle}")["rows"][0]["present"] is True
+    stranger = State(tmp_path / "stranger")
+    assert refusal(stranger.run, "available", f"bundle:{bundle}")["reason"] == "denied"
+
+
 def test_bundle_can_be_listed_without_us(bundle):
     listing = subprocess.run(f"zstd -dc {bundle} | tar t", shell=True, capture_output=True,
                              text=True, check=True).stdout

@@ -162,6 +162,18 @@ def test_unknown_names_are_not_found(state, registry):
     assert state.left() == []
 
 
+def test_tags_of_a_registry_are_listed_in_order_and_nothing_is_fetched(state, registry):
+    registry.tags = ["8.10", "8.2", "v1", "8.2-rc1"]
+    for source in (registry.image, f"{registry.image}:8.2"):
+        rows = state.run("available", source)["rows"]
+        assert [row["source"] for row in rows] == [
+            f"{registry.image}:{tag}" for tag in ("8.2", "8.2-rc1", "8.10", "v1")]
+        assert {row["version"] for row in rows} == {None}
+    assert registry.fetched == [] and state.left() == []
+    error = refusal(state.run, "available", f"oci:docker://{registry.address}/other")
+    assert error["reason"] == "not_found", error
+
+
 @pytest.mark.parametrize("how, members", {
     "a way up": [member("../victim", b"x")],
     "a hard link out": [member("a", kind=b"1", link="../../secret")],

@@ -116,6 +116,39 @@ def test_unknown_tag_and_digest_are_not_found(state, layout):
     assert state.left() == []
 
 
+def test_tags_of_a_layout_are_listed(state, layout):
+    rows = state.run("available", f"oci:{layout}")["rows"]
+    assert [row["source"] for row in rows] == [f"oci:{layout}:v1"]
+    state.pull(rows[0]["source"])
+    assert refusal(state.run, "available", "oci:/nowhere")["reason"] == "not_found"
+
+
+def test_folder_tells_what_its_packages_do(state, tree):
+    source = f"dir:{tree}"
+    assert state.run("available", source)["rows"][0]["version"] is None
+    (tree / "var/lib/dpkg").mkdir()
+    (tree / "var/lib/dpkg/status").write_text(STATUS)
+    row = state.run("available", source)["rows"][0]
+    assert row["version"] == "7.0.15+deb12u7" and row["source"] == source
+    assert row["size_bytes"] > 0 and state.left() == []
+    assert refusal(state.run, "available", "dir:/nowhere")["reason"] == "not_found"
+
+
+def test_suite_tells_its_version_before_it_is_pulled(state):
+    source = "apt:" + suite()
+    row = state.run("available", source)["rows"][0]
+    assert row["present"] is False and state.left() == []
+    assert state.pull(source)["version"] == row["version"]
+    assert state.run("available", source)["rows"][0]["present"] is True
+
+
+def test_look_that_died_is_swept_and_one_that_lives_is_not(state):
+    (state.versions / f".pull-read-{os.getpid()}").mkdir(parents=True)
+    (state.versions / ".pull-read-999999999").mkdir()
+    state.run("sweep")
+    assert state.left() == [f".pull-read-{os.getpid()}"]
+
+
 def test_spoilt_layer_is_corrupt(state, layout):
     layer = max((layout / "blobs/sha256").iterdir(), key=lambda blob: blob.stat().st_size)
     with open(layer, "r+b") as file:

@@ -2,6 +2,7 @@
  * The version layer by hand, for test_version_sources.py:
  *
  *     version_driver STATE pull JOB SOURCE    all steps; with JSON on stdout, the result
+ *     version_driver STATE available SOURCE     {"rows": [...]}
  *     version_driver STATE bundle VERSION FILE KEY
  *     version_driver STATE remove VERSION
  *     version_driver STATE sweep
@@ -116,6 +117,10 @@ static bool run(struct task *task, char **argv, struct json_object *result, stru
     }
     if (strcmp(argv[0], "remove") == 0)
         return version_remove(task, "redis", argv[1], &freed_bytes, err);
+    if (strcmp(argv[0], "available") == 0) {
+        task->job = "read";
+        return version_available(task, argv[1], json_add_array(result, "rows"), err);
+    }
     if (strcmp(argv[0], "bundle") == 0)
         return bundle(task, argv, result, err);
     task->job = argv[1];
