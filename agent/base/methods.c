@@ -458,7 +458,7 @@ const struct method methods[] = {
       .success = "{file} holds {datastore} {version}, {size_bytes}; elsewhere: dbguestctl version "
                  "pull {datastore} bundle:{file}",
       .reasons = "not_found exists denied no_space cancelled deadline",
-      .examples = EXAMPLES("version bundle redis 7.0.15+deb12u7 /srv/redis.dbguest --key "
+      .examples = EXAMPLES("version bundle redis 7.0.15+deb12u7 /srv/redis.dbguest "
                            "/root/bundle.pem",
                            "version pull redis bundle:/srv/redis.dbguest") },
     { .name = "version.remove",

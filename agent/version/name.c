@@ -119,11 +119,14 @@ char *version_name(const char *dpkg_status, const char *const names[], const cha
 
     for (const char *at = dpkg_status != NULL ? dpkg_status : ""; *at != '\0';) {
         struct package package = { 0 };
-        if (next_package(&at, &package) && package.installed &&
-            is_of_version(&package, engine_version) && rank(&package, names) > best_rank) {
+        bool counts = next_package(&at, &package) && package.installed &&
+                      is_of_version(&package, engine_version) && rank(&package, names) > best_rank;
+        /* A package that only depends on others names no build. */
+        char *name = counts ? version_name_of_debian(package.version) : NULL;
+        if (name != NULL) {
             free(best);
-            best = version_name_of_debian(package.version);
-            best_rank = best != NULL ? rank(&package, names) : 0;
+            best = name;
+            best_rank = rank(&package, names);
         }
         package_done(&package);
     }

@@ -95,6 +95,28 @@ static void test_third_partys_package_counts_by_its_name(void **unused)
     assert_string_equal(name, "17.2+1.pgdg120+1");
 }
 
+static void test_packages_alone_name_the_version_before_an_engine_is_asked(void **unused)
+{
+    static const char listed[] = "Package: libpq5\n"
+                                 "Status: install ok installed\n"
+                                 "Version: 15.20-0+deb12u1\n"
+                                 "\n"
+                                 "Package: postgresql-15\n"
+                                 "Status: install ok installed\n"
+                                 "Version: 15.20-0+deb12u1\n"
+                                 "\n"
+                                 "Package: postgresql\n"
+                                 "Status: install ok installed\n"
+                                 "Version: 15+248\n";
+    static const char *const names[] = { "postgresql", "postgresql", NULL };
+    autofree char *name = version_name(listed, names, NULL, NULL);
+
+    (void)unused;
+    assert_string_equal(name, "15.20+deb12u1");
+    assert_null(version_name("", names, NULL, NULL));
+    assert_null(version_name(NULL, names, NULL, NULL));
+}
+
 static void test_tree_without_packages_is_named_by_its_digest(void **unused)
 {
     autofree char *name = version_name(NULL, redis_names, "7.2.4", DIGEST);
@@ -111,6 +133,7 @@ int main(void)
         cmocka_unit_test(test_package_of_the_engine_names_the_version),
         cmocka_unit_test(test_package_of_another_version_does_not_count),
         cmocka_unit_test(test_third_partys_package_counts_by_its_name),
+        cmocka_unit_test(test_packages_alone_name_the_version_before_an_engine_is_asked),
         cmocka_unit_test(test_tree_without_packages_is_named_by_its_digest),
     };
 
