@@ -43,6 +43,26 @@ bool file_remove_tree(const char *path, struct error *err);
 /* Gives a folder and all in it to uid and gid; links themselves, not what they point to. Of the
  * folder itself it is durable. */
 bool file_own_tree(const char *path, uid_t uid, struct error *err);
+/* How the files of a tree become another's. */
+enum file_copy {
+    FILE_CLONE, /* they share blocks until one of them is written to (FICLONE) */
+    FILE_COPY,  /* bytes of their own; holes stay holes */
+};
+struct file_copying {
+    enum file_copy how;
+    /* Bytes since the last call; false, with err, ends the copying. May be NULL. */
+    bool (*tick)(uint64_t bytes, void *context, struct error *err);
+    void *context;
+};
+/*
+ * Copies what lies in one folder into another, new or empty, with owners, modes and times, and
+ * syncs it. Fails with unsupported, naming it, for a link, a file with two names, or what is no
+ * file at all: a copy that shared something with its origin would be none (C15).
+ */
+bool file_copy_tree(const char *from, const char *to, const struct file_copying *copying,
+                    struct error *err);
+/* Whether files within a folder can be cloned. */
+bool file_can_clone(const char *folder);
 /* Bytes that the files below take on the disk. */
 uint64_t file_tree_bytes(const char *path);
 /* Bytes that may still be written on the file system of path (f_bavail); 0 when unknown. */
