@@ -27,6 +27,8 @@
 #define ENGINE_CONF "/var/lib/dbguest/conf" /* generations/N/conf */
 #define ENGINE_WORK "/var/lib/dbguest/work" /* a tool's extra folder */
 #define ENGINE_SOCKETS "/run/dbguest"       /* RUN_DIR/INSTANCE */
+#define ENGINE_OTHER "/run/other"           /* a tool's second tree, ... */
+#define ENGINE_OLD "/var/lib/dbguest/old"   /* ... and the data that belongs to it */
 
 struct error;
 struct json_object;
@@ -123,10 +125,17 @@ struct engine_tool {
     const char *const *env;  /* added to PATH and LANG; never a secret */
     int input;               /* a descriptor for stdin; 0: /dev/null */
     int output;              /* for stdout; 0: collected into the result */
-    const char *work;        /* a folder outside, bound writable at ENGINE_WORK; or NULL */
-    bool as_root;            /* keep uid 0 (with CAP_DAC_OVERRIDE only) for socket authentication */
-    bool on_stopped_data;    /* take the data folder's lock first; busy when the engine runs */
-    bool without_data;       /* bind neither data nor conf: only the tree is asked something */
+    const char *work;        /* a folder outside, bound writable at ENGINE_WORK, its cwd; or NULL */
+    /*
+     * A second tree, which lies at ENGINE_OTHER furnished as the first is, and its data, which is
+     * at ENGINE_OLD in both; all else but the configuration is at the same path in both, too. The
+     * tool may chroot(2) into it, which is how it runs programs with their own C library. NULL:
+     * none.
+     */
+    const struct engine *other;
+    bool as_root;         /* keep uid 0 (with CAP_DAC_OVERRIDE only) for socket authentication */
+    bool on_stopped_data; /* take the data folders' locks first; busy when an engine runs */
+    bool without_data;    /* bind neither data nor conf: only the tree is asked something */
     bool (*tick)(void *context, struct error *err); /* as in process_run */
     void *context;
 };

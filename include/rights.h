@@ -9,8 +9,9 @@ struct error;
 
 /*
  * Becomes uid (gid is the same number) without other groups, capabilities, or a way to get any. A
- * uid of 0 keeps CAP_DAC_OVERRIDE and nothing else: an engine's folder is closed to others.
+ * uid of 0 keeps CAP_DAC_OVERRIDE and nothing else: an engine's folder is closed to others. With
+ * chroots CAP_SYS_CHROOT stays, also over exec: for a tool with a second tree.
  */
-bool rights_drop(uid_t uid, struct error *err);
+bool rights_drop(uid_t uid, bool chroots, struct error *err);
 
 #endif

@@ -14,7 +14,7 @@ static bool set_capabilities(uint32_t kept)
 {
     struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
-        { .effective = kept, .permitted = kept },
+        { .effective = kept, .permitted = kept, .inheritable = kept & 1U << CAP_SYS_CHROOT },
     };
 
     return syscall(SYS_capset, &header, data) == 0;
@@ -32,13 +32,21 @@ static bool drop_bounding_set(uint32_t kept)
     return errno == EINVAL;
 }
 
-bool rights_drop(uid_t uid, struct error *err)
+/* What exec gives to a program of an unprivileged user that has no right by its file. */
+static bool set_ambient(bool chroots)
 {
-    uint32_t kept = uid == 0 ? 1U << CAP_DAC_OVERRIDE : 0;
+    return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
+           (!chroots || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_CHROOT, 0, 0) == 0);
+}
 
+bool rights_drop(uid_t uid, bool chroots, struct error *err)
+{
+    uint32_t kept = (uid == 0 ? 1U << CAP_DAC_OVERRIDE : 0) | (chroots ? 1U << CAP_SYS_CHROOT : 0);
+
+    /* Or the change of uid would take all of them. */
     if (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || !drop_bounding_set(kept) ||
-        setresuid(uid, uid, uid) != 0 || !set_capabilities(kept) ||
-        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 ||
+        prctl(PR_SET_KEEPCAPS, chroots, 0, 0, 0) != 0 || setresuid(uid, uid, uid) != 0 ||
+        !set_capabilities(kept) || !set_ambient(chroots) ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return error_errno(err, "cannot give up rights");
     return true;

@@ -217,7 +217,7 @@ static bool enter(const struct engine *engine, struct error *err)
 
     if (unshare(CLONE_NEWNS) != 0)
         return error_errno(err, "cannot make a mount namespace");
-    return namespace_enter(&view, err) && rights_drop(engine->uid, err);
+    return namespace_enter(&view, err) && rights_drop(engine->uid, false, err);
 }
 
 /* All but the standard three, the lock, and where trouble is told until exec. */

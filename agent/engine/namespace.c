@@ -220,24 +220,44 @@ static int open_tree_alone(const char *tree, struct error *err)
     return fd;
 }
 
-/* NOLINTNEXTLINE(readability-function-cognitive-complexity): a list. */
+static bool bind_folders(int tree, const struct view *view, struct error *err)
+{
+    return bind_folder(tree, view->files, ENGINE_DATA, NO_PROGRAMS, err) &&
+           bind_folder(tree, view->conf, ENGINE_CONF, NO_PROGRAMS, err) &&
+           bind_folder(tree, view->sockets, ENGINE_SOCKETS, NO_PROGRAMS, err) &&
+           bind_folder(tree, view->work, ENGINE_WORK, PLAIN, err) &&
+           bind_folder(tree, view->old, ENGINE_OLD, NO_PROGRAMS, err);
+}
+
+static bool furnish(int tree, const struct view *view, struct error *err)
+{
+    return make_proc(tree, view->own_pids, err) && make_devices(tree, err) &&
+           make_volatile(tree, err) && make_accounts(tree, view, err) && bind_accounts(tree, err) &&
+           bind_host_files(tree, err) && bind_folders(tree, view, err);
+}
+
+static bool furnish_other(int tree, const struct view *view, struct error *err)
+{
+    if (view == NULL)
+        return true;
+    if (!bind_folder(tree, view->tree, ENGINE_OTHER, MS_RDONLY | PLAIN, err))
+        return false;
+    autoclose int other = open_inside(tree, ENGINE_OTHER);
+    return other >= 0 ? furnish(other, view, err)
+                      : error_errno(err, "cannot open '%s'", view->tree);
+}
+
 bool namespace_enter(const struct view *view, struct error *err)
 {
     autoclose int tree = open_tree_alone(view->tree, err);
 
     umask(0022);
-    if (tree < 0 || !make_proc(tree, view->own_pids, err) || !make_devices(tree, err) ||
-        !make_volatile(tree, err) || !make_accounts(tree, view, err) || !bind_accounts(tree, err) ||
-        !bind_host_files(tree, err) ||
-        !bind_folder(tree, view->files, ENGINE_DATA, NO_PROGRAMS, err) ||
-        !bind_folder(tree, view->conf, ENGINE_CONF, NO_PROGRAMS, err) ||
-        !bind_folder(tree, view->sockets, ENGINE_SOCKETS, NO_PROGRAMS, err) ||
-        !bind_folder(tree, view->work, ENGINE_WORK, PLAIN, err))
+    if (tree < 0 || !furnish(tree, view, err) || !furnish_other(tree, view->other, err))
         return false;
 
     umask(0077);
     if (fchdir(tree) != 0 || syscall(SYS_pivot_root, ".", ".") != 0 ||
-        umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
+        umount2(".", MNT_DETACH) != 0 || chdir(view->work == NULL ? "/" : ENGINE_WORK) != 0)
         return error_errno(err, "cannot enter '%s'", view->tree);
     return true;
 }

@@ -20,6 +20,8 @@ struct view {
     const char *conf;
     const char *sockets;
     const char *work;
+    const char *old; /* data of the other tree */
+    const struct view *other;
     bool own_pids; /* in a new PID namespace: /proc must be of that one */
 };
 

@@ -32,6 +32,7 @@ enum { READ, WRITE };
 struct run {
     int nothing;
     int lock;
+    int other_lock;
     int lifeline[2];
     int trouble[2];
     int output[2];
@@ -43,9 +44,11 @@ struct run {
 
 static void run_done(struct run *run)
 {
-    int *const fds[] = { &run->nothing,    &run->lock,       &run->lifeline[0], &run->lifeline[1],
-                         &run->trouble[0], &run->trouble[1], &run->output[0],   &run->output[1],
-                         &run->errors[0],  &run->errors[1],  &run->pidfd };
+    int *const fds[] = {
+        &run->nothing,     &run->lock,       &run->other_lock, &run->lifeline[0],
+        &run->lifeline[1], &run->trouble[0], &run->trouble[1], &run->output[0],
+        &run->output[1],   &run->errors[0],  &run->errors[1],  &run->pidfd,
+    };
 
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
         cleanup_close(fds[i]);
@@ -75,10 +78,10 @@ static bool open_all(struct run *run, const struct engine_tool *tool, struct err
 }
 
 /* Nothing else may start on the data while the tool is at it, nor be at it already (C12). */
-static bool own_data(struct run *run, const struct engine *engine, struct error *err)
+static bool own_data(int *lock, const struct engine *engine, struct error *err)
 {
-    run->lock = lock_take(engine->data, err);
-    return run->lock >= 0 && proof_no_holders(engine, err);
+    *lock = lock_take(engine->data, err);
+    return *lock >= 0 && proof_no_holders(engine, err);
 }
 
 /* fork(2) into new namespaces, with a pidfd for the parent. */
@@ -98,14 +101,27 @@ static bool spawn(struct run *run, const struct engine *engine, const struct eng
                   struct error *err)
 {
     bool with_data = !tool->without_data;
+    const char *sockets = access(engine->sockets, F_OK) == 0 ? engine->sockets : NULL;
+    const struct view other = {
+        .tree = tool->other == NULL ? NULL : tool->other->tree,
+        .user = engine->user,
+        .uid = engine->uid,
+        .files = with_data ? engine->files : NULL,
+        .sockets = with_data ? sockets : NULL,
+        .work = tool->work,
+        .old = tool->other == NULL ? NULL : tool->other->files,
+        .own_pids = true,
+    };
     const struct view view = {
         .tree = engine->tree,
         .user = engine->user,
         .uid = engine->uid,
         .files = with_data ? engine->files : NULL,
         .conf = with_data ? engine->conf : NULL,
-        .sockets = with_data && access(engine->sockets, F_OK) == 0 ? engine->sockets : NULL,
+        .sockets = with_data ? sockets : NULL,
         .work = tool->work,
+        .old = other.old,
+        .other = tool->other == NULL ? NULL : &other,
         .own_pids = true,
     };
     char **env = environment_make(engine, tool->env, true);
@@ -114,6 +130,7 @@ static bool spawn(struct run *run, const struct engine *engine, const struct eng
         .argv = tool->argv,
         .env = env,
         .uid = tool->as_root ? 0 : engine->uid,
+        .chroots = tool->other != NULL,
         .input = tool->input > 0 ? tool->input : run->nothing,
         .output = tool->output > 0 ? tool->output : run->output[WRITE],
         .errors = run->errors[WRITE],
@@ -178,6 +195,7 @@ bool engine_run_tool(const struct engine *engine, const struct engine_tool *tool
     autorun struct run run = {
         .nothing = -1,
         .lock = -1,
+        .other_lock = -1,
         .lifeline = { -1, -1 },
         .trouble = { -1, -1 },
         .output = { -1, -1 },
@@ -185,7 +203,9 @@ bool engine_run_tool(const struct engine *engine, const struct engine_tool *tool
         .pidfd = -1,
     };
 
-    if (tool->on_stopped_data && !own_data(&run, engine, err))
+    if (tool->on_stopped_data &&
+        (!own_data(&run.lock, engine, err) ||
+         (tool->other != NULL && !own_data(&run.other_lock, tool->other, err))))
         return false;
     return open_all(&run, tool, err) && spawn(&run, engine, tool, err) &&
            follow(&run, tool, result, err);

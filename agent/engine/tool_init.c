@@ -63,7 +63,7 @@ _Noreturn static void become_tool(const struct tool_start *start)
     struct error err = { 0 };
 
     handover_reset_signals();
-    if (rights_drop(start->uid, &err)) {
+    if (rights_drop(start->uid, start->chroots, &err)) {
         /* NOLINTNEXTLINE(performance-no-int-to-ptr): execve(2) writes to none of them */
         execve(start->argv[0], (char *const *)(uintptr_t)start->argv, start->env);
         error_errno(&err, "cannot execute '%s' of the version's tree", start->argv[0]);

@@ -5,6 +5,7 @@
 #ifndef DBGUEST_ENGINE_TOOL_INIT_H
 #define DBGUEST_ENGINE_TOOL_INIT_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct view;
@@ -15,6 +16,7 @@ struct tool_start {
     const char *const *argv;
     char *const *env;
     uid_t uid;
+    bool chroots;
     int input;
     int output;
     int errors;

@@ -126,7 +126,7 @@ static bool shut_in(const char *folder, struct error *err)
     umask(0);
     if (chdir(folder) != 0 || chroot(".") != 0 || chdir("/") != 0)
         return error_errno(err, "cannot enter '%s'", folder);
-    return rights_drop(0, err);
+    return rights_drop(0, false, err);
 }
 
 static bool unpack(const char *plan_path, const char *folder, struct unpacking *unpacking)
