@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "file.h"
+
 struct engine;
 struct error;
 struct json_object;
@@ -59,6 +61,13 @@ struct backup_form {
     bool packs_itself;   /* the engine's tool compresses: the stream is zstd already */
 };
 
+/* What a migration takes on an idle machine of these days, beside the copying of bytes: for all and
+ * for each object that the proof compares. What it took on this VM corrects that. */
+struct migration_cost {
+    double fixed_s;
+    double object_s;
+};
+
 struct datastore {
     const char *name;            /* the protocol's word: "mariadb"; a program may serve several */
     const char *user;            /* the name of its uid inside the tree: "mysql" */
@@ -66,7 +75,8 @@ struct datastore {
     size_t name_bytes;           /* the longest name of a database or user */
     bool atomic;                 /* many in one call are all or nothing */
     bool one_socket;             /* its IPv6 socket takes IPv4, too: it has no other */
-    const char *const *remarks;  /* sentences for `describe`: what an operator should know */
+    struct migration_cost migration_cost;
+    const char *const *remarks; /* sentences for `describe`: what an operator should know */
 
     /*
      * Asks the programs inside tree what they are and adds to manifest: "engine_version" ("15.18"),
@@ -104,8 +114,9 @@ struct datastore {
     bool (*settle)(struct task *task, struct error *err);
     bool (*unsettle)(struct task *task, struct error *err); /* puts back what settle changed */
     /* What must be done between fence and stop signal so that nothing is lost (Redis: its last
-     * save; MariaDB: fast_shutdown). The stop itself is the worker's. Optional. */
-    bool (*before_stop)(struct task *task, struct error *err);
+     * save; MariaDB: fast_shutdown). The stop itself is the worker's. thorough: another version
+     * will migrate the data, so that nothing may be left for the next start to do. Optional. */
+    bool (*before_stop)(struct task *task, bool thorough, struct error *err);
     /* Right behind the stop signal, for an engine that is slow to notice it. Waits for nothing, and
      * when it fails the signal is still there. Optional. */
     void (*urge_stop)(struct task *task);
@@ -118,8 +129,8 @@ struct datastore {
     /*
      * Of a closed, running engine, by its own count: how often others than this worker were in
      * (C18). Asked before a stop, with before 0, and of what was started on the same data, with
-     * what the first call gave: then 0 says that nobody was. Sessions of agents that only read are
-     * not there meanwhile. Optional.
+     * what the first call gave: then 0 says that nobody was. Of migrated data before is 0 again.
+     * Sessions of agents that only read are not there meanwhile. Optional.
      */
     bool (*strangers)(struct task *task, int64_t before, int64_t *count, struct error *err);
     /*
@@ -133,6 +144,23 @@ struct datastore {
     /* Carries what the conf of `from` holds beyond settings (Redis: accounts) into the conf of
      * task->engine, which configure() has written with its gate closed. Neither runs. Optional. */
     bool (*carry)(struct task *task, const struct engine *from, struct error *err);
+
+    /*
+     * For EDGE_MIGRATE: makes of the data of `from`, which is stopped and stays as it is, data for
+     * task->engine's version in task->engine->files, which is empty; synced. how says whether the
+     * files of both may share blocks. Neither runs. NULL: adapt() does it, on a copy of the data;
+     * where there is none either such a step is refused.
+     */
+    bool (*migrate)(struct task *task, struct engine *from, enum file_copy how, struct error *err);
+    /* What adapt() needs to know of the old version, which serves: adds members to noted. */
+    bool (*note)(struct task *task, struct json_object *noted, struct error *err);
+    /*
+     * What only the new version can do on data that the old one left, running and closed: indexes
+     * whose order has changed; when the data was migrated extensions, system tables, too. Optional.
+     */
+    bool (*adapt)(struct task *task, struct json_object *noted, bool migrated, struct error *err);
+    /* After a migration what may wait until clients are at work again (statistics). Optional. */
+    bool (*polish)(struct task *task, struct error *err);
 
     /*
      * Of a running engine: "version" (its own word), "uptime_s", "clients", "clients_max",

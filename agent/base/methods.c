@@ -27,6 +27,12 @@
     {                                                                                              \
         .name = "version", .type = PARAM_VERSION, .flags = PARAM_REQUIRED                          \
     }
+#define SAFEPOINT                                                                                  \
+    {                                                                                              \
+        .name = "safepoint", .type = PARAM_WORD,                                                   \
+        .words = WORDS("auto", "clone", "copy", "backup", "none"), .fallback = "\"auto\"",         \
+        .help = "what the way back rests on"                                                       \
+    }
 #define BACKUP                                                                                     \
     {                                                                                              \
         .name = "backup", .type = PARAM_BACKUP, .flags = PARAM_REQUIRED                            \
@@ -330,13 +336,17 @@ const struct method methods[] = {
       .role = ROLE_OPERATOR,
       .timeout_s = 300,
       .needs = NEEDS(edge),
-      .params = PARAMS(INSTANCE, { .name = "version",
-                                   .type = PARAM_VERSION,
-                                   .flags = PARAM_POSITIONAL,
-                                   .help = "else the newest allowed one" }),
+      .params = PARAMS(INSTANCE,
+                       { .name = "version",
+                         .type = PARAM_VERSION,
+                         .flags = PARAM_POSITIONAL,
+                         .help = "else the newest allowed one" },
+                       SAFEPOINT),
       .result = FIELDS({ "instance", "string", NULL }, { "ok", "boolean", NULL },
                        { "version", "string", NULL }, { "from_version", "string", NULL },
                        { "method", "string", NULL },
+                       { "migrates", "boolean", "the data gets another format, beside the old" },
+                       { "safepoint", "string", "clone, copy or none" },
                        { "findings", "array", "{severity, reason, message, hint}" },
                        { "way_back", "string", NULL }, { "needed_bytes", "integer", NULL },
                        { "free_bytes", "integer", NULL }, { "expected_outage_s", "number", NULL },
@@ -352,12 +362,7 @@ const struct method methods[] = {
       .locks = LOCK_NAME_X | LOCK_VERSION,
       .needs = NEEDS(edge),
       .status = "UPGRADE",
-      .params = PARAMS(INSTANCE, VERSION,
-                       { .name = "safepoint",
-                         .type = PARAM_WORD,
-                         .words = WORDS("auto", "clone", "copy", "backup", "none"),
-                         .fallback = "\"auto\"",
-                         .help = "what the way back rests on" }),
+      .params = PARAMS(INSTANCE, VERSION, SAFEPOINT),
       .result = FIELDS({ "instance", "string", NULL }, { "version", "string", NULL },
                        { "from_version", "string", NULL }, { "outage_s", "number", NULL },
                        { "expected_outage_s", "number", NULL },

@@ -60,7 +60,12 @@ bool command_check_support(struct task *task, const char *method, struct error *
 /* Starts it as configured, and keeps how long that took for later predictions. */
 bool command_start_engine(struct task *task, struct error *err);
 /* Waits for the stop after the signal; past it neither cancel nor deadline end the waiting. */
-bool command_stop_engine(struct task *task, bool immediate, struct error *err);
+enum stop_mode {
+    STOP_CLEAN,
+    STOP_THOROUGH, /* clean, and nothing left for the next start to do: its data will be migrated */
+    STOP_IMMEDIATE,
+};
+bool command_stop_engine(struct task *task, enum stop_mode mode, struct error *err);
 /* The row of an instance, as instance.show gives it; what fails to be found is left out. */
 void command_fill_instance(struct task *task, struct json_object *row, bool all);
 /* Facts before and after must agree as the datastore says; counts them into proved. */

@@ -12,24 +12,25 @@
 #include "json.h"
 #include "memory.h"
 #include "place.h"
+#include "prediction.h"
 #include "process.h"
 #include "state.h"
 #include "text.h"
 #include "units.h"
 #include "upgrade_check.h"
+#include "upgrade_data.h"
 #include "version.h"
 
 #define CONF_BYTES ((uint64_t)64 << 20) /* a generation's conf, journals, logs */
-#define START_GUESS_S 0.5               /* of an engine that never was started here */
-#define STOP_GUESS_S 0.1
-#define FENCE_GUESS_S 0.03
 
-static bool judge_edge(struct task *task, const char *from, const char *to, struct error *err)
+static bool judge_edge(struct task *task, const char *from, const char *to, bool *migrates,
+                       struct error *err)
 {
     const char *reason = NULL;
 
     switch (task->store->edge(from, to, &reason)) {
     case EDGE_SAME_FORMAT:
+        *migrates = false;
         return true;
     case EDGE_DOWNGRADE:
         error_set(err, ERROR_DOWNGRADE, "'%s' runs %s %s; %s is older%s%s", task->engine->instance,
@@ -37,6 +38,10 @@ static bool judge_edge(struct task *task, const char *from, const char *to, stru
                   reason == NULL ? "" : reason);
         return error_hint(err, "restore a backup of that version into a new instance");
     case EDGE_MIGRATE:
+        *migrates = true;
+        if (task->store->migrate != NULL || task->store->adapt != NULL)
+            return true;
+        break;
     case EDGE_NONE:
         break;
     }
@@ -52,9 +57,9 @@ static const char *engine_version(struct json_object *manifest)
 
 /* The same engine's version in another build may go both ways; otherwise the engine decides. */
 static bool judge(struct task *task, struct json_object *from, struct json_object *to,
-                  struct error *err)
+                  bool *migrates, struct error *err)
 {
-    return judge_edge(task, engine_version(from), engine_version(to), err);
+    return judge_edge(task, engine_version(from), engine_version(to), migrates, err);
 }
 
 /* The newest version present that this one may become; NULL when there is none. */
@@ -63,6 +68,7 @@ static char *newest_allowed(struct task *task, struct json_object *from)
     autoptr(json_object) versions = json_object_new_array();
     struct error ignored = { 0 };
     const char *best = task->engine->version;
+    bool migrates = false;
 
     version_list(task->site, task->store->name, versions, &ignored);
     for (size_t i = 0; i < json_object_array_length(versions); i++) {
@@ -71,7 +77,8 @@ static char *newest_allowed(struct task *task, struct json_object *from)
             continue;
 
         autoptr(json_object) to = version_find(task->site, task->store->name, version, &ignored);
-        if (to != NULL && judge(task, from, to, &ignored))
+        error_clear(&ignored);
+        if (to != NULL && judge(task, from, to, &migrates, &ignored))
             best = version;
         error_clear(&ignored);
     }
@@ -123,38 +130,17 @@ static void find_common(struct task *task, struct json_object *findings)
 static void find_space(struct task *task, struct json_object *result, struct json_object *findings)
 {
     uint64_t free_bytes = file_free_bytes(task->engine->folder);
+    uint64_t needed_bytes =
+        CONF_BYTES +
+        upgrade_data_bytes(task, upgrade_data_from_word(json_get_string(result, "safepoint")));
+    autofree char *message = xasprintf("%ju MiB needed, %ju MiB free",
+                                       (uintmax_t)needed_bytes >> 20, (uintmax_t)free_bytes >> 20);
 
-    json_add_int(result, "needed_bytes", (int64_t)CONF_BYTES);
+    json_add_int(result, "needed_bytes", (int64_t)needed_bytes);
     json_add_int(result, "free_bytes", (int64_t)free_bytes);
-    if (free_bytes < CONF_BYTES)
-        finding_add(findings, "blocker", "no_space", "the disk is nearly full",
+    if (free_bytes < needed_bytes)
+        finding_add(findings, "blocker", "no_space", message,
                     "dbguestctl version list shows what may be removed");
-}
-
-/* What the proof reads twice while clients wait, read once while they do not. */
-static double proof_s(struct task *task)
-{
-    autoptr(json_object) facts = json_object_new_object();
-    struct error ignored = { 0 };
-    struct process process;
-    double began = process_clock_s();
-
-    if (engine_find(task->engine, &process) && !task->store->facts(task, facts, &ignored))
-        error_clear(&ignored);
-    return 2 * (process_clock_s() - began);
-}
-
-/* From what stops and starts of this instance took. */
-static double expected_outage_s(struct task *task)
-{
-    struct error ignored = { 0 };
-    autoptr(json_object) facts = place_read(task->site, task->engine->instance, &ignored);
-    double start_s = json_get_double(facts, "start_s");
-    double stop_s = json_get_double(facts, "stop_s");
-
-    error_clear(&ignored);
-    return (start_s > 0 ? start_s : START_GUESS_S) + (stop_s > 0 ? stop_s : STOP_GUESS_S) +
-           proof_s(task) + FENCE_GUESS_S;
 }
 
 static bool has_blocker(struct json_object *findings)
@@ -204,15 +190,39 @@ static bool ask_engine(struct task *task, struct json_object *target, struct jso
             task->store->check_upgrade(task, target, findings, err));
 }
 
-static bool examine(struct task *task, struct json_object *target, struct json_object *result,
-                    struct error *err)
+/* How it would go, and how back. */
+static bool add_way(struct task *task, bool migrates, struct json_object *result, struct error *err)
+{
+    static const char *const ways_back[] = {
+        [SAFEPOINT_NONE] = "until commit all as before; afterwards both versions accept this data",
+        [SAFEPOINT_CLONE] = "until commit all as before; afterwards the old data, kept as a clone",
+        [SAFEPOINT_COPY] = "until commit all as before; afterwards the old data, kept beside",
+    };
+    enum safepoint safepoint = SAFEPOINT_NONE;
+
+    if (!upgrade_data_choose(task, json_get_string(task->params, "safepoint"), migrates, &safepoint,
+                             err))
+        return false;
+    json_add_string(result, "method",
+                    migrates ? "another format: the data is migrated beside the old"
+                             : "same format: stop the old, start the new");
+    json_add_bool(result, "migrates", migrates);
+    json_add_string(result, "safepoint", upgrade_data_word(safepoint));
+    json_add_string(result, "way_back", ways_back[safepoint]);
+    return true;
+}
+
+static bool examine(struct task *task, struct json_object *target, bool migrates,
+                    struct json_object *result, struct error *err)
 {
     struct json_object *findings = json_add_array(result, "findings");
 
-    json_add_string(result, "method", "same format: stop the old, start the new");
-    json_add_string(result, "way_back",
-                    "until commit all as before; both versions accept this data");
-    json_add_double(result, "expected_outage_s", expected_outage_s(task));
+    if (!add_way(task, migrates, result, err))
+        return false;
+    json_add_double(
+        result, "expected_outage_s",
+        prediction_outage_s(task, migrates,
+                            upgrade_data_from_word(json_get_string(result, "safepoint"))));
     find_space(task, result, findings);
     find_common(task, findings);
     if (!ask_engine(task, target, result, findings, err))
@@ -243,13 +253,14 @@ bool upgrade_check(struct task *task, const char *version, struct json_object *r
         return error_set(err, ERROR_INVALID, "'%s' runs %s already", task->engine->instance, own);
 
     autoptr(json_object) target = find_target(task, version, err);
-    if (target == NULL || !judge(task, from, target, err))
+    bool migrates = false;
+    if (target == NULL || !judge(task, from, target, &migrates, err))
         return false;
     json_add_string(result, "instance", task->engine->instance);
     json_add_string(result, "datastore", task->engine->datastore);
     json_add_string(result, "version", version);
     json_add_string(result, "from_version", own);
-    return examine(task, target, result, err);
+    return examine(task, target, migrates, result, err);
 }
 
 bool upgrade_check_blockers(struct task *task, struct json_object *result, struct error *err)

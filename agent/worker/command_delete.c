@@ -50,7 +50,7 @@ static bool open_again(struct task *task, struct error *err)
 
 static bool stop_engine(struct task *task, struct error *err)
 {
-    return task->engine == NULL || command_stop_engine(task, true, err);
+    return task->engine == NULL || command_stop_engine(task, STOP_IMMEDIATE, err);
 }
 
 static bool remove_all(struct task *task, struct error *err)

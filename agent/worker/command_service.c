@@ -121,13 +121,15 @@ static bool while_it_stops(void *context, struct error *err)
     return engine_signal_stop(stopping->engine, stopping->immediate, err);
 }
 
-bool command_stop_engine(struct task *task, bool immediate, struct error *err)
+bool command_stop_engine(struct task *task, enum stop_mode mode, struct error *err)
 {
+    bool immediate = mode == STOP_IMMEDIATE;
     double began = process_clock_s();
     struct process process;
 
     if (engine_find(task->engine, &process)) {
-        if (!immediate && task->store->before_stop != NULL && !task->store->before_stop(task, err))
+        if (!immediate && task->store->before_stop != NULL &&
+            !task->store->before_stop(task, mode == STOP_THOROUGH, err))
             return false;
         if (!task_goes_on(task, err))
             return false;
@@ -179,7 +181,7 @@ static bool stop_engine(struct task *task, struct error *err)
     double began = process_clock_s();
 
     if (!place_want(task->engine->folder, false, err) || !engine_enable(task->engine, false, err) ||
-        !command_stop_engine(task, immediate, err))
+        !command_stop_engine(task, immediate ? STOP_IMMEDIATE : STOP_CLEAN, err))
         return false;
     autofree char *who = hurried_by(task);
     if (who != NULL)
@@ -233,7 +235,7 @@ static bool settle_engine(struct task *task, struct error *err)
 static bool stop_for_restart(struct task *task, struct error *err)
 {
     return task_keep_fact(task, "stopped_at", json_object_new_double(process_clock_s()), err) &&
-           command_stop_engine(task, false, err);
+           command_stop_engine(task, STOP_CLEAN, err);
 }
 
 static bool start_again(struct task *task, struct error *err)

@@ -1,6 +1,6 @@
 /*
- * instance.upgrade of the same format: another tree on the same data. Clients are kept out until
- * all of it has worked, so that going back loses nothing of theirs.
+ * instance.upgrade: another tree, on the same data or on what is made of it beside. Clients are
+ * kept out until all of it has worked, so that going back loses nothing of theirs.
  */
 #include "command.h"
 
@@ -13,14 +13,17 @@
 #include "error.h"
 #include "file.h"
 #include "json.h"
+#include "log.h"
 #include "memory.h"
 #include "operation.h"
 #include "outage.h"
 #include "place.h"
+#include "prediction.h"
 #include "process.h"
 #include "state.h"
 #include "units.h"
 #include "upgrade_check.h"
+#include "upgrade_data.h"
 #include "upgrade_proof.h"
 #include "upgrade_report.h"
 
@@ -33,6 +36,16 @@ static struct engine *old_engine, *new_engine;
 static int number_fact(struct task *task, const char *name)
 {
     return (int)json_get_int(task->state->facts, name);
+}
+
+static bool migrates(struct task *task)
+{
+    return json_get_bool(task->state->facts, "migrates");
+}
+
+static enum safepoint safepoint_of(struct task *task)
+{
+    return upgrade_data_from_word(task_fact_text(task, "safepoint"));
 }
 
 /* The task's own pointer always names one of ours; work_done() frees a copy of none. */
@@ -93,6 +106,12 @@ static bool keep_check(struct task *task, struct json_object *check, struct erro
     json_add(facts, "settings_pending", json_copy(json_get(check, "settings_pending")));
     json_add_int(facts, "from", old_engine->number);
     json_add_int(facts, "to", old_engine->number + 1);
+    json_add(facts, "safepoint", json_copy(json_get(check, "safepoint")));
+    json_add(facts, "migrates", json_copy(json_get(check, "migrates")));
+    json_add_int(facts, "to_data",
+                 upgrade_data_from_word(json_get_string(check, "safepoint")) == SAFEPOINT_NONE
+                     ? place_data_number(old_engine)
+                     : upgrade_data_number(old_engine));
     return task_keep_facts(task, facts, err);
 }
 
@@ -116,13 +135,7 @@ static void count_findings(struct task *task, struct json_object *findings)
 static bool check(struct task *task, struct error *err)
 {
     autoptr(json_object) result = json_object_new_object();
-    const char *safepoint = json_get_string(task->params, "safepoint");
 
-    if (safepoint != NULL && strcmp(safepoint, "auto") != 0 && strcmp(safepoint, "none") != 0)
-        return error_set(err, ERROR_UNSUPPORTED,
-                         "safepoint '%s' is not made for a step of the same format: both versions "
-                         "accept this data",
-                         safepoint);
     if (!upgrade_check(task, json_get_string(task->params, "version"), result, err))
         return false;
     count_findings(task, json_get(result, "findings"));
@@ -132,19 +145,34 @@ static bool check(struct task *task, struct error *err)
 
 /* --- prepare: the new generation, while the old one serves --- */
 
+/* What the new version will need to know of the old one, and the data has forgotten by then. */
+static bool note_for_adapting(struct task *task, struct error *err)
+{
+    if (task->store->note == NULL)
+        return true;
+    struct json_object *noted = json_object_new_object();
+    if (!task->store->note(task, noted, err)) {
+        json_object_put(noted);
+        return false;
+    }
+    return task_keep_fact(task, "noted", noted, err);
+}
+
 static bool prepare(struct task *task, struct error *err)
 {
     autoptr(json_object) settings = place_settings(old_engine);
     const struct place_wanted_generation wanted = {
         .version = task_fact_text(task, "version"),
         .number = number_fact(task, "to"),
-        .data_number = place_data_number(old_engine),
+        .data_number = number_fact(task, "to_data"),
         .settings = settings,
     };
 
-    if (!place_make_generation(task->site, old_engine->folder, old_engine->datastore, &wanted,
+    if (!note_for_adapting(task, err) ||
+        !place_make_generation(task->site, old_engine->folder, old_engine->datastore, &wanted,
                                err) ||
-        !open_new(task, err))
+        !open_new(task, err) ||
+        (safepoint_of(task) != SAFEPOINT_NONE && !upgrade_data_make(new_engine, err)))
         return false;
     point(task, new_engine);
     bool good = task->store->configure(task, settings, GATE_CLOSED, err) &&
@@ -156,7 +184,9 @@ static bool prepare(struct task *task, struct error *err)
 
 static bool drop_prepared(struct task *task, struct error *err)
 {
-    return place_drop_generation(old_engine->folder, number_fact(task, "to"), err);
+    return place_drop_generation(old_engine->folder, number_fact(task, "to"), err) &&
+           (safepoint_of(task) == SAFEPOINT_NONE ||
+            upgrade_data_drop(old_engine->folder, number_fact(task, "to_data"), err));
 }
 
 /* --- settle, fence, stop --- */
@@ -210,7 +240,7 @@ static bool unfence(struct task *task, struct error *err)
 
 static bool stop_old(struct task *task, struct error *err)
 {
-    return command_stop_engine(task, false, err);
+    return command_stop_engine(task, migrates(task) ? STOP_THOROUGH : STOP_CLEAN, err);
 }
 
 static bool start_old(struct task *task, struct error *err)
@@ -227,11 +257,33 @@ static bool start_old(struct task *task, struct error *err)
 
 /* --- safepoint, migrate, use --- */
 
-static bool none_needed(struct task *task, struct error *err)
+/* A migration makes data of its own and leaves the old as it is: that is its safepoint. */
+static bool keep_data(struct task *task, struct error *err)
 {
-    (void)err;
-    task_what(task, "none needed: both versions accept this data");
+    enum safepoint safepoint = safepoint_of(task);
+
+    if (migrates(task) && task->store->migrate != NULL)
+        task_what(task, "the old data stays as it is");
+    else if (safepoint == SAFEPOINT_NONE)
+        task_what(task, "none needed: both versions accept this data");
+    else
+        return upgrade_data_copy(task, old_engine, new_engine, safepoint, err);
     return true;
+}
+
+static bool migrate(struct task *task, struct error *err)
+{
+    if (!migrates(task) || task->store->migrate == NULL) {
+        task_what(task, "%s",
+                  migrates(task) ? "by the new version itself, once it runs"
+                                 : "none needed: the same format");
+        return true;
+    }
+    point(task, new_engine);
+    bool good = task->store->migrate(
+        task, old_engine, safepoint_of(task) == SAFEPOINT_CLONE ? FILE_CLONE : FILE_COPY, err);
+    point(task, old_engine);
+    return good;
 }
 
 static bool use_new(struct task *task, struct error *err)
@@ -257,6 +309,12 @@ static bool start_closed(struct task *task, struct error *err)
         return error_prefix(err, "%s did not start", new_engine->version);
     task_what(task, "closed");
     return true;
+}
+
+static bool adapt(struct task *task, struct error *err)
+{
+    return task->store->adapt == NULL ||
+           task->store->adapt(task, task_fact(task, "noted"), migrates(task), err);
 }
 
 static bool is_over(void *context, struct error *err)
@@ -315,6 +373,17 @@ static bool ready(struct task *task, struct error *err)
     return true;
 }
 
+/* What clients need not wait for; that it fails is told and changes nothing. */
+static void polish(struct task *task)
+{
+    struct error failure = { 0 };
+
+    if (migrates(task) && task->store->polish != NULL && !task->store->polish(task, &failure))
+        log_error("%s: what may follow an upgrade failed: %s", task->engine->instance,
+                  failure.message);
+    error_clear(&failure);
+}
+
 static bool open_and_tidy(struct task *task, struct error *err)
 {
     char stamp[32];
@@ -327,9 +396,15 @@ static bool open_and_tidy(struct task *task, struct error *err)
     outage_end(task);
     upgrade_report(task);
     process_stamp(stamp);
-    return place_reopen(new_engine->folder, err) &&
-           place_set(new_engine->folder, "generation_at", json_object_new_string(stamp), err) &&
-           place_tidy(new_engine->folder, new_engine->number, err);
+    if (!place_reopen(new_engine->folder, err) ||
+        !place_set(new_engine->folder, "generation_at", json_object_new_string(stamp), err) ||
+        !place_tidy(new_engine->folder, new_engine->number, err))
+        return false;
+    if (migrates(task))
+        prediction_learn(task, safepoint_of(task),
+                         json_get_double(task_fact(task, "proved"), "objects"));
+    polish(task);
+    return true;
 }
 
 static const struct step upgrade_steps[] = {
@@ -338,10 +413,11 @@ static const struct step upgrade_steps[] = {
     { "settle", settle, unsettle },
     { "fence", fence, unfence },
     { "stop", stop_old, start_old },
-    { "safepoint", none_needed, NULL },
-    { "migrate", none_needed, NULL },
+    { "safepoint", keep_data, NULL },
+    { "migrate", migrate, NULL },
     { "use", use_new, use_old },
     { "start", start_closed, stop_new },
+    { "adapt", adapt, NULL },
     { "prove", upgrade_proof_end, NULL, .stays = true },
     { 0 },
 };

@@ -160,7 +160,7 @@ bool newcomer_make(struct task *task, struct error *err)
 
 bool newcomer_stop(struct task *task, struct error *err)
 {
-    return task->engine == NULL || command_stop_engine(task, true, err);
+    return task->engine == NULL || command_stop_engine(task, STOP_IMMEDIATE, err);
 }
 
 bool newcomer_drop(struct task *task, struct error *err)

@@ -57,6 +57,8 @@ int64_t my_number(struct connection *db, struct error *err, const char *format, 
 /* How many statements the server has heard from this worker since it was started: for counting
  * those of others (C18). */
 int64_t my_said(void);
+/* Ours are so many more: a tool of ours said them. */
+void my_say(int64_t more);
 void my_engine_starts(void);
 
 /* The server's number of the last error, and those that callers tell apart. */

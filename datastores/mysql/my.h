@@ -65,7 +65,14 @@ bool mysql_initialize(struct task *task, struct error *err);
 bool mysql_start(struct task *task, struct error *err);
 bool mysql_settle(struct task *task, struct error *err);
 bool mysql_unsettle(struct task *task, struct error *err);
-bool mysql_before_stop(struct task *task, struct error *err);
+bool mysql_before_stop(struct task *task, bool thorough, struct error *err);
+
+/* strangers.c: what was said until now counts as ours. */
+bool my_excuse_statements(struct connection *db, struct error *err);
+
+/* adapt.c */
+bool mariadb_adapt(struct task *task, struct json_object *noted, bool migrated, struct error *err);
+
 bool mysql_status(struct task *task, struct json_object *status, struct error *err);
 
 /* strangers.c */

@@ -52,6 +52,8 @@ static const struct datastore mariadb = {
     .name_bytes = 240,
     .remarks = mariadb_remarks,
     .edge = mariadb_edge,
+    .adapt = mariadb_adapt,
+    .migration_cost = { .fixed_s = 1.0, .object_s = 0.004 },
     .backup_form = mariadb_backup_form,
     .backup = mariadb_backup,
     .restore = mariadb_restore,

@@ -156,11 +156,13 @@ bool mysql_unsettle(struct task *task, struct error *err)
 }
 
 /* A tenant's innodb_fast_shutdown=2 would be a crash each time. */
-bool mysql_before_stop(struct task *task, struct error *err)
+bool mysql_before_stop(struct task *task, bool thorough, struct error *err)
 {
     autoptr(connection) db = my_connect_for_change(task, err);
 
-    return db != NULL && my_run(db, err, "SET GLOBAL innodb_fast_shutdown = 1");
+    return db != NULL && my_run(db, err,
+                                thorough ? "SET GLOBAL innodb_fast_shutdown = 0"
+                                         : "SET GLOBAL innodb_fast_shutdown = 1");
 }
 
 /* Adds the numbers of SHOW GLOBAL STATUS and the like, by the names that the protocol has. */

@@ -21,6 +21,16 @@ static bool count_statements(struct connection *db, int64_t *count, struct error
     return true;
 }
 
+bool my_excuse_statements(struct connection *db, struct error *err)
+{
+    int64_t count = 0;
+
+    if (!count_statements(db, &count, err))
+        return false;
+    my_say(count - my_said());
+    return true;
+}
+
 /*
  * Statements since the server's start, but for those by which MariaDB's gate turns clients away:
  * each is one of both figures, though not in one moment, so they are looked at again.

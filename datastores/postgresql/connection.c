@@ -185,6 +185,11 @@ int64_t pg_sessions_made(bool since_start)
     return since_start ? sessions_since_start : sessions_made;
 }
 
+void pg_sessions_forget(void)
+{
+    sessions_made = 0;
+}
+
 void pg_engine_starts(void)
 {
     sessions_since_start = 0;

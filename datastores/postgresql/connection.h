@@ -34,6 +34,8 @@ char *pg_session_name(const struct task *task);
 PGconn *pg_connect(struct task *task, const char *database, struct error *err);
 /* How often pg_connect() did, in all or since the engine was started: for counting others (C18). */
 int64_t pg_sessions_made(bool since_start);
+/* The server's statistics begin anew. */
+void pg_sessions_forget(void);
 void pg_engine_starts(void);
 /*
  * Whether the server turns everybody but the agent away, asked by trying: an account that does not

@@ -23,16 +23,24 @@ static const char users_sql[] =
     " 'limit ' || nullif(rolconnlimit, -1), 'until ' || rolvaliduntil,"
     " 'password ' || left(encode(sha256(convert_to(rolpassword, 'UTF8')), 'hex'), 16))"
     " FROM pg_authid WHERE rolname !~ '^pg_' ORDER BY 1";
+/* A dump writes the entries in an order of its own; 17 and later have one more privilege (m,
+ * MAINTAIN), which is part of ALL. */
+#define SORTED(acl)                                                                                \
+    "(SELECT string_agg(regexp_replace(a::text, '(=[a-zA-Z*]*)m\\*?', '\\1'), ',' ORDER BY"        \
+    " a::text COLLATE \"C\") FROM unnest(" acl ") a)"
 static const char grants_sql[] =
     "SELECT format('%I in %I', u.rolname, g.rolname), CASE WHEN bool_or(m.admin_option)"
     "  THEN 'admin' ELSE 'member' END FROM pg_auth_members m"
     " JOIN pg_authid u ON u.oid = m.member JOIN pg_authid g ON g.oid = m.roleid"
     " WHERE u.rolname !~ '^pg_' GROUP BY 1"
-    " UNION ALL SELECT format('database %I', datname), datacl::text FROM pg_database"
-    "  WHERE datacl IS NOT NULL"
-    " UNION ALL SELECT format('set %s for %s', coalesce(d.datname, '*'), coalesce(r.rolname, '*')),"
-    "  s.setconfig::text FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase"
-    "  LEFT JOIN pg_authid r ON r.oid = s.setrole ORDER BY 1";
+    " UNION ALL SELECT format('database %I', datname), " SORTED(
+        "datacl") " FROM pg_database"
+                  "  WHERE datacl IS NOT NULL"
+                  " UNION ALL SELECT format('set %s for %s', coalesce(d.datname, '*'), "
+                  "coalesce(r.rolname, '*')),"
+                  "  s.setconfig::text FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid "
+                  "= s.setdatabase"
+                  "  LEFT JOIN pg_authid r ON r.oid = s.setrole ORDER BY 1";
 static const char settings_sql[] =
     "SELECT name, setting FROM pg_settings WHERE source = 'configuration file'"
     " AND name NOT IN " PG_FIXED_SETTINGS " ORDER BY 1";
@@ -41,25 +49,41 @@ static const char settings_sql[] =
 #define SCHEMAS                                                                                    \
     "n.nspname !~ '^pg_(toast|temp|toast_temp)' AND n.nspname NOT IN ('pg_catalog',"               \
     " 'information_schema')"
+/* What an extension made comes and goes with its version. */
+#define OWN(catalog, alias)                                                                        \
+    " AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.deptype = 'e'"                               \
+    " AND e.classid = 'pg_catalog." catalog "'::regclass AND e.objid = " alias ".oid)"
+/* 18 and later note what is not null as constraints. */
 static const char objects_sql[] =
     "SELECT format('%I.%I', n.nspname, c.relname), CASE c.relkind WHEN 'r' THEN 'table'"
     "  WHEN 'p' THEN 'partitioned table' WHEN 'i' THEN 'index' WHEN 'I' THEN 'partitioned index'"
     "  WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'"
     "  WHEN 'f' THEN 'foreign table' ELSE 'type' END"
     "  || CASE WHEN x.indisvalid THEN '' WHEN NOT x.indisvalid THEN ' (invalid)' ELSE '' END"
-    "  || coalesce(' ' || c.relacl::text, '')"
-    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-    " LEFT JOIN pg_index x ON x.indexrelid = c.oid WHERE " SCHEMAS
-    " UNION ALL SELECT format('%I.%I(%s)', n.nspname, p.proname,"
-    "  pg_get_function_identity_arguments(p.oid)), 'function' FROM pg_proc p"
-    " JOIN pg_namespace n ON n.oid = p.pronamespace WHERE " SCHEMAS
-    " UNION ALL SELECT format('constraint %I on %s', k.conname, k.conrelid::regclass), 'constraint'"
-    " FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace"
-    "  WHERE k.conrelid <> 0 AND " SCHEMAS
-    " UNION ALL SELECT format('trigger %I on %s', t.tgname, t.tgrelid::regclass), 'trigger'"
-    " FROM pg_trigger t WHERE NOT t.tgisinternal"
-    " UNION ALL SELECT format('schema %I', n.nspname), 'schema' FROM pg_namespace n WHERE " SCHEMAS
-    " UNION ALL SELECT format('extension %I', extname), 'extension' FROM pg_extension ORDER BY 1";
+    "  || coalesce(' ' || " SORTED(
+        "c.relacl") ", '')"
+                    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                    " LEFT JOIN pg_index x ON x.indexrelid = c.oid WHERE " SCHEMAS OWN(
+                        "pg_class",
+                        "c") " UNION ALL SELECT format('%I.%I(%s)', n.nspname, p.proname,"
+                             "  pg_get_function_identity_arguments(p.oid)), 'function' FROM "
+                             "pg_proc p"
+                             " JOIN pg_namespace n ON n.oid = p.pronamespace WHERE " SCHEMAS OWN(
+                                 "pg_proc",
+                                 "p") " UNION ALL SELECT format('constraint %I on %s', k.conname, "
+                                      "k.conrelid::regclass), 'constraint'"
+                                      " FROM pg_constraint k JOIN pg_namespace n ON n.oid = "
+                                      "k.connamespace"
+                                      "  WHERE k.conrelid <> 0 AND k.contype <> 'n' AND " SCHEMAS
+                                      " UNION ALL SELECT format('trigger %I on %s', t.tgname, "
+                                      "t.tgrelid::regclass), 'trigger'"
+                                      " FROM pg_trigger t WHERE NOT t.tgisinternal"
+                                      " UNION ALL SELECT format('schema %I', n.nspname), 'schema' "
+                                      "FROM "
+                                      "pg_namespace n WHERE " SCHEMAS
+                                      " UNION ALL SELECT format('extension %I', extname), "
+                                      "'extension' FROM "
+                                      "pg_extension ORDER BY 1";
 static const char small_sql[] =
     "SELECT format('%I.%I', n.nspname, c.relname), pg_relation_size(c.oid) / 8192 FROM pg_class c"
     " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND " SCHEMAS

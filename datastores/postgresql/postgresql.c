@@ -28,6 +28,7 @@ static const struct datastore postgresql = {
     .packages = packages,
     .name_bytes = PG_NAME_BYTES,
     .atomic = true,
+    .migration_cost = { .fixed_s = 2.6, .object_s = 0.0008 },
     .remarks = remarks,
 
     .probe = postgresql_probe,
@@ -41,6 +42,11 @@ static const struct datastore postgresql = {
     .gate = postgresql_gate,
     .strangers = postgresql_strangers,
     .evict = postgresql_evict,
+
+    .migrate = postgresql_migrate,
+    .note = postgresql_note,
+    .adapt = postgresql_adapt,
+    .polish = postgresql_polish,
 
     .status = postgresql_status,
     .reload = postgresql_reload,

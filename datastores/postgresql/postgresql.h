@@ -14,6 +14,7 @@
 
 #include "connection.h"
 #include "datastore.h"
+#include "file.h"
 #include "task.h"
 
 #define PG_NAME_BYTES 63
@@ -41,6 +42,8 @@ bool postgresql_check_settings(struct task *task, struct error *err);
 
 /* service.c */
 bool postgresql_initialize(struct task *task, struct error *err);
+/* An empty cluster in task->engine->files, which belongs to the engine's uid; not synced. */
+bool postgresql_initdb(struct task *task, bool checksums, int segment_mib, struct error *err);
 bool postgresql_start(struct task *task, struct error *err);
 bool postgresql_settle(struct task *task, struct error *err);
 bool postgresql_evict(struct task *task, struct error *err);
@@ -59,10 +62,36 @@ bool postgresql_probe(struct task *task, struct json_object *manifest, struct er
 enum edge postgresql_edge(const char *from, const char *to, const char **reason);
 /* The number before the first point of a version: 15 of "15.18". */
 int postgresql_major(const char *version);
+/* 18 of "15.18". */
+int postgresql_minor(const char *version);
+/* "72.1"; NULL where there is none. Caller frees. */
+char *postgresql_icu(const char *tree);
+
+/* The minor of to_major that came out on the day of `from`; less than 1 when there was none yet, or
+ * nobody knows. */
+int postgresql_minor_since(const char *from, int to_major);
+
+/* migrate.c */
+bool postgresql_migrate(struct task *task, struct engine *from, enum file_copy how,
+                        struct error *err);
+/* The folder in which pg_upgrade works and leaves what is to be done later. Caller frees. */
+char *postgresql_work(const struct engine *engine);
+
+/* adapt.c */
+bool postgresql_note(struct task *task, struct json_object *noted, struct error *err);
+bool postgresql_adapt(struct task *task, struct json_object *noted, bool migrated,
+                      struct error *err);
+bool postgresql_polish(struct task *task, struct error *err);
 
 /* findings.c */
 bool postgresql_check_upgrade(struct task *task, struct json_object *target,
                               struct json_object *findings, struct error *err);
+
+/* findings_target.c: of the database db is connected to; of the whole server. */
+bool postgresql_check_collations(struct task *task, PGconn *db, struct json_object *target,
+                                 struct json_object *findings, struct error *err);
+bool postgresql_check_known(struct task *task, PGconn *db, struct json_object *target,
+                            struct json_object *findings, struct error *err);
 
 /* facts.c */
 bool postgresql_facts(struct task *task, struct json_object *facts, struct error *err);

@@ -16,6 +16,7 @@
 
 #define BLOCK_BYTES ((int64_t)8192)
 #define MIB ((int64_t)1024 * 1024)
+#define SEGMENT_MIB 16 /* of the write-ahead log, as the server has it unless told */
 
 /* Statements of a server without clients, one a line, in one database of a stopped engine. */
 static bool run_single(struct task *task, const char *database, const char *lines,
@@ -43,20 +44,30 @@ static bool run_single(struct task *task, const char *database, const char *line
     return engine_check_tool(task->engine, &tool, &result, err);
 }
 
-static bool run_initdb(struct task *task, struct error *err)
+/* The argument that says so, as far as the version needs one: 18 and later have them anyway. */
+static const char *checksums_argument(int major, bool checksums)
+{
+    if (checksums)
+        return "--data-checksums";
+    return major >= 18 ? "--no-data-checksums" : "--no-sync";
+}
+
+bool postgresql_initdb(struct task *task, bool checksums, int segment_mib, struct error *err)
 {
     autofree char *program = postgresql_program(task, "initdb", err);
-    bool builtin = postgresql_major(task->engine->version) >= 17;
+    autofree char *segment = xasprintf("--wal-segsize=%d", segment_mib);
+    int major = postgresql_major(task->engine->version);
     const char *const argv[] = { program,
                                  "-D",
                                  ENGINE_DATA,
                                  "--username=postgres",
                                  "--auth=peer",
-                                 "--data-checksums",
                                  "--encoding=UTF8",
                                  "--locale=C.UTF-8",
                                  "--no-sync",
-                                 builtin ? "--locale-provider=builtin" : NULL,
+                                 checksums_argument(major, checksums),
+                                 segment,
+                                 major >= 17 ? "--locale-provider=builtin" : NULL,
                                  "--builtin-locale=C.UTF-8",
                                  NULL };
     const struct engine_tool tool = {
@@ -81,7 +92,7 @@ bool postgresql_initialize(struct task *task, struct error *err)
 
     if (chown(engine->files, engine->uid, engine->uid) < 0 || chmod(engine->files, 0700) < 0)
         return error_errno(err, "cannot prepare '%s'", engine->files);
-    if (!run_initdb(task, err))
+    if (!postgresql_initdb(task, true, SEGMENT_MIB, err))
         return error_prefix(err, "cannot make a data folder");
     if ((postgresql_major(engine->version) < 15 &&
          !run_single(task, "template1", public_lines, err)) ||

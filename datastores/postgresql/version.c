@@ -17,6 +17,13 @@ int postgresql_major(const char *version)
     return (int)strtol(version, NULL, 10);
 }
 
+int postgresql_minor(const char *version)
+{
+    const char *dot = strchr(version, '.');
+
+    return dot == NULL ? 0 : (int)strtol(dot + 1, NULL, 10);
+}
+
 /* "15.18" of "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"; NULL when it is no such line.
  */
 static char *version_of(const char *line)
@@ -74,8 +81,8 @@ static char *ask_libc(struct task *task)
     return word == NULL ? NULL : xstrdup(word + 1);
 }
 
-/* "72.1" of a library's name ".../libicuuc.so.72.1"; NULL where there is none. */
-static char *find_icu(const char *tree)
+/* Of a library's name ".../libicuuc.so.72.1". */
+char *postgresql_icu(const char *tree)
 {
     autofree char *pattern = xasprintf("%s/usr/lib/*/libicuuc.so.*.*", tree);
     glob_t found;
@@ -130,7 +137,7 @@ bool postgresql_probe(struct task *task, struct json_object *manifest, struct er
         return false;
     }
     autofree char *libc = ask_libc(task);
-    autofree char *icu = find_icu(task->engine->tree);
+    autofree char *icu = postgresql_icu(task->engine->tree);
 
     json_add_string(manifest, "engine_version", version);
     json_add_int(manifest, "format", postgresql_major(version));
@@ -138,6 +145,29 @@ bool postgresql_probe(struct task *task, struct json_object *manifest, struct er
     json_add_string(manifest, "icu", icu);
     add_extensions(task->engine->tree, manifest);
     return true;
+}
+
+/*
+ * Minor releases of all majors come out on one day; how far the numbers of a major are behind those
+ * of the one before it follows from when it began (postgresql.org/docs/release).
+ */
+static int minors_behind(int major)
+{
+    static const int behind[] = { [14] = 4, [15] = 5, [16] = 4, [17] = 4, [18] = 6 };
+
+    return major > 13 && major < (int)ARRAY_SIZE(behind) ? behind[major] : -1;
+}
+
+int postgresql_minor_since(const char *from, int to_major)
+{
+    int minor = postgresql_minor(from);
+
+    for (int major = postgresql_major(from) + 1; major <= to_major; major++) {
+        if (minors_behind(major) < 0)
+            return 0;
+        minor -= minors_behind(major);
+    }
+    return minor;
 }
 
 enum edge postgresql_edge(const char *from, const char *to, const char **reason)

@@ -49,7 +49,7 @@ bool redis_initialize(struct task *task, struct error *err);
 bool redis_start(struct task *task, struct error *err);
 bool redis_settle(struct task *task, struct error *err);
 bool redis_unsettle(struct task *task, struct error *err);
-bool redis_before_stop(struct task *task, struct error *err);
+bool redis_before_stop(struct task *task, bool thorough, struct error *err);
 void redis_urge_stop(struct task *task);
 bool redis_status(struct task *task, struct json_object *status, struct error *err);
 

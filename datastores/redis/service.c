@@ -143,8 +143,9 @@ static bool save(struct task *task, redisContext *db, struct error *err)
  * stop that is given up in time find an engine that goes on. Behind the closed gate that was all;
  * with the gate open clients write until the signal, which must save once more.
  */
-bool redis_before_stop(struct task *task, struct error *err)
+bool redis_before_stop(struct task *task, bool thorough, struct error *err)
 {
+    (void)thorough;
     autoptr(redisContext) db = connection_open(task, err);
     autofree char *info = db == NULL ? NULL : connection_info(db, "persistence", err);
 

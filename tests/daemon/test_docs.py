@@ -43,7 +43,7 @@ def findings():
     for source in SOURCES:
         text = source.read_text()
         yield from re.findall(rf"finding_add\(\s*findings,\s*{severity}", text)
-        yield from re.findall(rf'{{ {severity},\s*"SELECT', text)
+        yield from re.findall(rf'{{ (?:[A-Z_]+, \w+, )?{severity},\s*"SELECT', text)
 
 
 def test_every_finding_is_in_the_operations_manual():

@@ -339,8 +339,7 @@ def test_upgrade_whose_engine_lies_is_rolled_back(ground):
     serves(ground, "1.0")
 
 
-def test_version_of_another_format_is_incompatible(ground):
-    with pytest.raises(Refused) as refused:
-        ground.call("instance.upgrade", instance="main", version=ground.versions["2.0"])
-    assert refused.value.reason in ("incompatible", "blocked")
-    serves(ground, "1.0")
+def test_version_of_another_format_gets_data_of_its_own(ground):
+    ground.call("instance.upgrade", instance="main", version=ground.versions["2.0"])
+    serves(ground, "2.0")
+    assert sorted(path.name for path in (ground.state / "instances/main/data").iterdir()) == ["1", "2"]

@@ -1,6 +1,8 @@
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "connection.h"
 #include "engine.h"
@@ -120,9 +122,37 @@ bool fake_unsettle(struct task *task, struct error *err)
     return connection != NULL && connection_run(connection, err, "DEL s:settled");
 }
 
-bool fake_before_stop(struct task *task, struct error *err)
+bool fake_before_stop(struct task *task, bool thorough, struct error *err)
 {
+    (void)thorough;
     return fake_unsettle(task, err);
+}
+
+/* The format is a digit behind the "F " that the data begins with. */
+bool fake_migrate(struct task *task, struct engine *from, enum file_copy how, struct error *err)
+{
+    const struct file_copying copying = { .how = how };
+    const struct engine *engine = task->engine;
+    autofree char *path = xasprintf("%s/log", engine->files);
+
+    if (!file_copy_tree(from->files, engine->files, &copying, err))
+        return false;
+    autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
+    return (fd >= 0 && pwrite(fd, engine->version, 1, 2) == 1 && fsync(fd) == 0) ||
+           error_errno(err, "cannot migrate '%s'", path);
+}
+
+/* There is nothing to adapt; that it is called while the new version runs is what counts. */
+bool fake_adapt(struct task *task, struct json_object *noted, bool migrated, struct error *err)
+{
+    autoptr(connection) connection = connection_open(task, err);
+    autofree char *info = connection == NULL ? NULL : connection_ask(connection, err, "INFO");
+
+    (void)noted;
+    if (info == NULL)
+        return false;
+    task_what(task, migrated ? "adapted" : "nothing to do");
+    return true;
 }
 
 /* The engine reads its gate when it is signalled: whether it has is asked, not assumed. */

@@ -45,9 +45,9 @@ def stop_main(ground):
     ground.call("instance.stop", instance="main")
 
 
-def misbehave(how):
+def misbehave(how, version="1.1"):
     def prepare(ground):
-        ground.call("instance.configure", instance="main", settings={how: "1.1"})
+        ground.call("instance.configure", instance="main", settings={how: version})
     return prepare
 
 
@@ -69,6 +69,10 @@ def to_new(ground):
     return {"instance": "main", "version": ground.versions["1.1"]}
 
 
+def to_other_format(ground):
+    return {"instance": "main", "version": ground.versions["2.0"]}
+
+
 def restored(**more):
     return lambda ground: {"instance": "second", "backup": "good", "port": ground.port + 1, **more}
 
@@ -88,6 +92,9 @@ OPERATIONS = [
               fails="rolled_back"),
     Operation("upgrade, which does not start", "instance.upgrade", to_new,
               prepare=misbehave("fail_start"), fails="rolled_back"),
+    Operation("upgrade, migrated", "instance.upgrade", to_other_format),
+    Operation("upgrade, migrated, which fails", "instance.upgrade", to_other_format,
+              prepare=misbehave("lie", "2.0"), fails="rolled_back"),
     Operation("delete", "instance.delete", on_main(confirm="main")),
     Operation("database.create", "database.create", on_main(name="new")),
     Operation("database.drop", "database.drop", on_main(name="shop", confirm="shop")),
