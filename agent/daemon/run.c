@@ -103,6 +103,8 @@ static bool spawn_unit(struct job *job, const char *verb, struct error *err)
                                  after,
                                  of_job,
                                  of_instance,
+                                 cpu,
+                                 io,
                                  "--property=Type=exec",
                                  "--property=KillMode=mixed",
                                  "--property=LimitCORE=0",
