@@ -3,7 +3,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/syscall.h>
@@ -84,17 +84,47 @@ static bool own_data(int *lock, const struct engine *engine, struct error *err)
     return *lock >= 0 && proof_no_holders(engine, err);
 }
 
-/* fork(2) into new namespaces, with a pidfd for the parent. */
-/* NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes to it */
-static pid_t fork_into_namespaces(int *pidfd)
+/* In the helper: tool_init() becomes the worker's child, not ours. */
+_Noreturn static void clone_sibling(const struct run *run, const struct tool_start *start, int told)
 {
-    struct clone_args args = {
-        .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_PIDFD,
-        .pidfd = (uint64_t)(uintptr_t)pidfd,
-        .exit_signal = SIGCHLD,
-    };
+    struct clone_args args = { .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_PARENT };
 
-    return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+    close(run->lifeline[WRITE]); /* the worker alone has it */
+    int said = (int)syscall(SYS_clone3, &args, sizeof(args));
+    if (said == 0)
+        tool_init(start);
+    if (said < 0)
+        said = -errno;
+    ssize_t written = write(told, &said, sizeof(said));
+    _exit(written == sizeof(said) ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/*
+ * The process that runs tool_init() in new namespaces; -1 with errno. A clone3(2) of the worker
+ * itself would keep the locks that other threads of it have just then, of malloc(3) above all, for
+ * ever: only fork(3) sets them right, and that knows no namespaces.
+ */
+static pid_t fork_into_namespaces(const struct run *run, const struct tool_start *start)
+{
+    int told[2];
+    int said = -ECHILD;
+
+    if (pipe2(told, O_CLOEXEC) != 0)
+        return -1;
+    pid_t helper = fork();
+    if (helper == 0)
+        clone_sibling(run, start, told[WRITE]);
+    if (helper < 0)
+        said = -errno;
+    close(told[WRITE]);
+    while (read(told[READ], &said, sizeof(said)) < 0 && errno == EINTR)
+        continue;
+    while (helper > 0 && waitpid(helper, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    close(told[READ]);
+    if (said < 0)
+        errno = -said;
+    return said < 0 ? -1 : said;
 }
 
 static bool spawn(struct run *run, const struct engine *engine, const struct engine_tool *tool,
@@ -139,11 +169,10 @@ static bool spawn(struct run *run, const struct engine *engine, const struct eng
         .lock = run->lock,
     };
 
-    run->pid = fork_into_namespaces(&run->pidfd);
-    if (run->pid == 0)
-        tool_init(&start);
+    run->pid = fork_into_namespaces(run, &start);
     layout_free_strings(env);
-    if (run->pid < 0)
+    /* It is ours to reap, and so still there. */
+    if (run->pid < 0 || (run->pidfd = pidfd_open(run->pid, 0)) < 0)
         return error_errno(err, "cannot make namespaces for '%s'", tool->argv[0]);
 
     /* The other ends are the tool's alone now. */
