@@ -53,7 +53,7 @@ static const struct datastore mariadb = {
     .remarks = mariadb_remarks,
     .edge = mariadb_edge,
     .adapt = mariadb_adapt,
-    .migration_cost = { .fixed_s = 1.0, .object_s = 0.004 },
+    .migration_cost = { .fixed_s = 2.2, .object_s = 0.004 },
     .backup_form = mariadb_backup_form,
     .backup = mariadb_backup,
     .restore = mariadb_restore,
