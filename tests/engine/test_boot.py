@@ -107,6 +107,22 @@ def test_the_example_names_the_defaults_and_a_reload_says_what_changed(machine):
     await_that(lambda: machine.call("agent.info")["limits"]["jobs_running"] == 8)
 
 
+def test_a_pull_weighs_less_than_an_engine(machine):
+    """What it pulls is no tree, which it finds out only when it has been copied."""
+    place = "/var/lib/dbguest/versions/redis"  # the cache, which nobody may write to
+    machine.run("mount", "-t", "tmpfs", "none", place)
+    try:
+        job = machine.call("version.pull", datastore="redis", source="dir:/usr/lib",
+                           detach=True)["job"]
+        pid = worker_of(machine, job, "unpack")
+        said = machine.ask(f"dbguest-job-{job}", "CPUWeight", "IOWeight")
+        os.kill(pid, signal.SIGCONT)
+        assert machine.call("job.wait", job=job)["outcome"] == "incompatible"
+    finally:
+        machine.run("umount", place)
+    assert said == {"CPUWeight": "20", "IOWeight": "20"}
+
+
 def test_a_daemon_that_hangs_is_replaced(machine):
     folder = "/run/systemd/system/dbguestd.service.d"
     machine.run("sh", "-c", f"mkdir -p {folder}; "
