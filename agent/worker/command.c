@@ -22,6 +22,7 @@ static const struct command commands[] = {
     { .method = "instance.configure", .operation = &configure_operation, .builds = true },
     { .method = "instance.delete", .operation = &delete_operation, .while_closed = true },
     { .method = "instance.upgrade", .operation = &upgrade_operation, .builds = true },
+    { .method = "instance.release", .operation = &release_operation },
     { .method = "instance.recover", .operation = &recover_operation, .while_closed = true },
     { .method = "version.list", .read = command_version_list },
     { .method = "version.show", .read = command_version_show },

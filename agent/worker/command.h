@@ -49,9 +49,10 @@ bool command_backup_show(struct task *task, struct json_object *result, struct e
 
 /* Changes. */
 extern const struct operation create_operation, start_operation, stop_operation, restart_operation,
-    configure_operation, delete_operation, upgrade_operation, recover_operation, pull_operation,
-    remove_operation, prune_operation, bundle_operation, catalog_operation, backup_create_operation,
-    backup_verify_operation, backup_restore_operation, backup_delete_operation;
+    configure_operation, delete_operation, upgrade_operation, release_operation, recover_operation,
+    pull_operation, remove_operation, prune_operation, bundle_operation, catalog_operation,
+    backup_create_operation, backup_verify_operation, backup_restore_operation,
+    backup_delete_operation;
 
 /* What several of them share. */
 

@@ -262,6 +262,18 @@ bool place_tidy(const char *folder, int number, struct error *err)
     return good && drop_unnamed_data(folder, err);
 }
 
+bool place_release(const char *folder, struct error *err)
+{
+    autofree char *generations_folder = xasprintf("%s/generations", folder);
+    char **generations = file_names(generations_folder, err);
+    bool good = generations != NULL;
+
+    for (size_t i = 0; good && generations[i] != NULL; i++)
+        good = place_drop_generation(folder, (int)strtol(generations[i], NULL, 10), err);
+    file_free_names(generations);
+    return good && drop_unnamed_data(folder, err);
+}
+
 struct json_object *place_settings(const struct engine *engine)
 {
     autofree char *path = xasprintf("%s/settings.json", engine->generation);

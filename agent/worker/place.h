@@ -49,6 +49,8 @@ bool place_use(const char *folder, int number, struct error *err);
 bool place_drop_generation(const char *folder, int number, struct error *err);
 /* Removes all generations below `number` but the one before it, and data that none names. */
 bool place_tidy(const char *folder, int number, struct error *err);
+/* Removes all generations but the current one, and data that none names. */
+bool place_release(const char *folder, struct error *err);
 int place_data_number(const struct engine *engine);
 
 /* settings.json of the engine's generation; never NULL. */

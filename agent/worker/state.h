@@ -14,14 +14,14 @@ struct method;
 struct task_state {
     struct json_object *request;
     const struct method *method;
-    char *folder;    /* jobs/open/ID; NULL in a read */
-    int events;      /* the file that the daemon follows; -1 in a read */
-    double ends_at;  /* the deadline in CLOCK_BOOTTIME seconds; 0: none */
-    bool too_late;   /* past the stop signal: neither cancel nor deadline stop it any more */
-    bool undoing;    /* likewise */
-    bool by_person;  /* a recovery that somebody has asked for, instance.recover */
-    double asked_at; /* when cancel and deadline were looked at last */
-    double told_at;  /* when progress was told last */
+    char *folder;      /* jobs/open/ID; NULL in a read */
+    int events;        /* the file that the daemon follows; -1 in a read */
+    double ends_at;    /* the deadline in CLOCK_BOOTTIME seconds; 0: none */
+    bool too_late;     /* past the stop signal: neither cancel nor deadline stop it any more */
+    bool undoing;      /* likewise */
+    bool by_person;    /* a recovery that somebody has asked for, instance.recover */
+    double asked_at;   /* when cancel and deadline were looked at last */
+    double told_at;    /* when progress was told last */
     uint64_t log_from; /* where the engine's log ended before this start of it */
 
     const char *step; /* the present one */

@@ -51,6 +51,10 @@ def misbehave(how, version="1.1"):
     return prepare
 
 
+def migrate_main(ground):
+    ground.call("instance.upgrade", **to_other_format(ground))
+
+
 def enable_root(ground):
     ground.call("root.enable", instance="main", password="root-secret-7")
 
@@ -95,6 +99,7 @@ OPERATIONS = [
     Operation("upgrade, migrated", "instance.upgrade", to_other_format),
     Operation("upgrade, migrated, which fails", "instance.upgrade", to_other_format,
               prepare=misbehave("lie", "2.0"), fails="rolled_back"),
+    Operation("release", "instance.release", on_main(confirm="main"), prepare=migrate_main),
     Operation("delete", "instance.delete", on_main(confirm="main")),
     Operation("database.create", "database.create", on_main(name="new")),
     Operation("database.drop", "database.drop", on_main(name="shop", confirm="shop")),
