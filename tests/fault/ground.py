@@ -236,7 +236,10 @@ class Ground(Eye):
 
     def outcome(self, job, seconds=WAIT_S):
         """Waits for its end; the word of the outcome."""
-        return wait_for(lambda: self.job(job).get("outcome"), seconds, f"the end of {job}")
+        try:
+            return wait_for(lambda: self.job(job).get("outcome"), seconds, f"the end of {job}")
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; {self.job(job)}; {self._left_over()}") from error
 
     def error_of_last(self):
         """What the newest job said of itself."""
