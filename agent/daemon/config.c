@@ -51,7 +51,7 @@ static const struct entry entries[] = {
     { "instances", "uid_count", AT(uid_count), "1000", 1, 65536, KIND_NUMBER, false },
     { "versions", "policy", AT(site.policy), NULL, 2, 1024, KIND_PATH, true },
     { "versions", "authfile", AT(site.authfile), NULL, 2, 1024, KIND_PATH, true },
-    { "versions", "pull_weight", AT(pull_weight), "20", 1, 100, KIND_NUMBER, true },
+    { "versions", "pull_weight", AT(pull_weight), "10", 1, 100, KIND_NUMBER, true },
     { "versions", "keys_dir", AT(site.keys_dir), "/etc/dbguest/keys.d", 2, 1024, KIND_PATH, true },
 };
 

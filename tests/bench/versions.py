@@ -132,7 +132,7 @@ def measure(ground, table):
         make_image(ground.versions / DATASTORE / version / "tree", folder / "layout")
         make_bundle(ground, folder, version)
         measure_pulls(ground, table, folder, sources)
-        elsewhere = Elsewhere(folder, 20).start()
+        elsewhere = Elsewhere(folder, 10).start()
         measure_serving(ground, table, elsewhere, sources)
     finally:
         if elsewhere is not None:

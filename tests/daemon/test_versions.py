@@ -126,7 +126,7 @@ def test_a_pull_gives_way_to_engines(ground):
     job = ground.submit("version.pull", datastore="fake", source=f"dir:{ground.top}/trees/1.2")
     pid = wait_for(ground.fired)
     wait_for(lambda: ground.stopped(pid))
-    assert os.getpriority(os.PRIO_PROCESS, pid) == 8  # pull_weight 20
+    assert os.getpriority(os.PRIO_PROCESS, pid) == 11  # pull_weight 10
     assert os.getpriority(os.PRIO_PROCESS, ground.engine_pid()) == 0
     disk = subprocess.run(["ionice", "-p", str(pid)], capture_output=True, text=True, check=True)
     assert disk.stdout.strip() == "idle"

@@ -120,7 +120,7 @@ def test_a_pull_weighs_less_than_an_engine(machine):
         assert machine.call("job.wait", job=job)["outcome"] == "incompatible"
     finally:
         machine.run("umount", place)
-    assert said == {"CPUWeight": "20", "IOWeight": "20"}
+    assert said == {"CPUWeight": "10", "IOWeight": "10"}
 
 
 def test_a_daemon_that_hangs_is_replaced(machine):
