@@ -176,8 +176,8 @@ struct datastore {
     /*
      * What must be the same before and after an upgrade or restore: an object of objects, each by
      * name: "databases", "users", "grants", "objects" (tables, indexes, ...: kind; where cheap
-     * rows), "settings". And "position": text. Deterministic, passwords as stored hashes' digest at
-     * most.
+     * rows), "settings". And "position", "version" (its own word): text. Deterministic, passwords
+     * as stored hashes' digest at most.
      */
     bool (*facts)(struct task *task, struct json_object *facts, struct error *err);
     /* Whether after may follow before; NULL: members are compared one by one. position is compared

@@ -11,6 +11,8 @@
 #include "memory.h"
 #include "process.h"
 #include "state.h"
+#include "text.h"
+#include "version.h"
 
 /* What stood right before the stop, and the process that was proved. */
 static autoptr_json_object facts_before;
@@ -90,6 +92,33 @@ static bool prove_closed(struct task *task, struct error *err)
     return came == 0 || fail_closed(task, "sessions or statements", came, err);
 }
 
+/* Whether it is that one: "15.18 (Debian ...)" is 15.18, and 15.180 is not. */
+static bool is_version(const char *said, const char *version)
+{
+    size_t length = strlen(version);
+
+    return text_starts(said, version) &&
+           (said[length] == '\0' || strchr("0123456789.", said[length]) == NULL);
+}
+
+/* The tree may have been changed after its pull. */
+static bool prove_version(struct task *task, struct json_object *after, struct error *err)
+{
+    const struct engine *engine = task->engine;
+    autoptr(json_object) pulled = version_find(task->site, engine->datastore, engine->version, err);
+    const char *expected = json_get_string(pulled, "engine_version");
+    const char *said = json_get_string(after, "version");
+
+    if (pulled == NULL)
+        return false;
+    if (said != NULL && expected != NULL && is_version(said, expected))
+        return true;
+    error_set(err, ERROR_CORRUPT, "%s was pulled as %s, and its engine says that it is %s",
+              engine->version, expected == NULL ? "nothing" : expected,
+              said == NULL ? "nothing" : said);
+    return error_hint(err, "its tree was changed since: remove the version and pull it again");
+}
+
 /* What waited for a restart was to change, to what is stored: it waits no more. The other settings
  * must be as they were. */
 static bool prove_settings(struct task *task, struct json_object *after, struct error *err)
@@ -129,7 +158,8 @@ static bool compare(struct task *task, struct json_object *after, struct json_ob
                     struct error *err)
 {
     return upgrade_proof_process(task, err) && task->store->facts(task, after, err) &&
-           prove_settings(task, after, err) && facts_follow(task, facts_before, after, counts, err);
+           prove_version(task, after, err) && prove_settings(task, after, err) &&
+           facts_follow(task, facts_before, after, counts, err);
 }
 
 bool upgrade_proof_end(struct task *task, struct error *err)

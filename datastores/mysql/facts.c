@@ -138,9 +138,11 @@ bool mysql_facts(struct task *task, struct json_object *facts, struct error *err
         !add_settings(task, db, facts, err))
         return false;
 
-    autofree char *position = my_position(task, db, err);
+    autofree char *version = my_value(db, err, "SELECT @@version");
+    autofree char *position = version == NULL ? NULL : my_position(task, db, err);
     if (position == NULL)
         return false;
+    json_add_string(facts, "version", version);
     json_add_string(facts, "position", position);
     return true;
 }

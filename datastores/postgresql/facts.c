@@ -181,7 +181,10 @@ bool postgresql_facts(struct task *task, struct json_object *facts, struct error
         if (!add_database(&survey, pg_cell(databases, i, 0), facts, err))
             return error_prefix(err, "cannot look into database '%s'", pg_cell(databases, i, 0));
 
-    autofree char *position = pg_value(task, db, "SELECT pg_current_wal_lsn()", err);
+    autofree char *version = pg_value(task, db, "SHOW server_version", err);
+    autofree char *position =
+        version == NULL ? NULL : pg_value(task, db, "SELECT pg_current_wal_lsn()", err);
+    json_add_string(facts, "version", version);
     json_add_string(facts, "position", position);
     return position != NULL;
 }

@@ -254,7 +254,9 @@ bool redis_facts(struct task *task, struct json_object *facts, struct error *err
     if (info == NULL)
         return false;
     autofree char *position = facts_position(info);
+    autofree char *version = info_text(info, flavour_find(task->store->name)->info_version);
     add_databases(info, facts);
+    json_add_string(facts, "version", version);
     json_add_string(facts, "position", position);
     return true;
 }

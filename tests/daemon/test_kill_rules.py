@@ -339,6 +339,22 @@ def test_upgrade_whose_engine_lies_is_rolled_back(ground):
     serves(ground, "1.0")
 
 
+@pytest.mark.parametrize("says", ["1.2", "1.11"])
+def test_tree_changed_after_its_pull_is_found_out(ground, says):
+    name = ground.versions_dir / "fake" / ground.versions["1.1"] / "tree/usr/share/fake/version"
+    name.write_text(says + "\n")
+    try:
+        with pytest.raises(Refused) as refused:
+            ground.call("instance.upgrade", instance="main", version=ground.versions["1.1"])
+        assert refused.value.reason == "rolled_back"
+        cause = refused.value.data["cause"]
+        assert (cause["step"], cause["reason"]) == ("prove", "corrupt")
+        assert f"says that it is {says}" in cause["message"]
+        serves(ground, "1.0")
+    finally:
+        name.write_text("1.1\n")
+
+
 def test_version_of_another_format_gets_data_of_its_own(ground):
     ground.call("instance.upgrade", instance="main", version=ground.versions["2.0"])
     serves(ground, "2.0")

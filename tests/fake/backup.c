@@ -62,6 +62,7 @@ bool fake_facts(struct task *task, struct json_object *facts, struct error *err)
         return false;
     if (sscanf(info, "%31s %31s", version, position) != 2)
         return error_set(err, ERROR_ENGINE, "the engine speaks in riddles");
+    json_add_string(facts, "version", version);
     json_add_string(facts, "position", position);
     json_add_string(json_add_object(facts, "objects"), "rows", rows);
     return connection_list(connection, "d:", take_fact, json_add_object(facts, "databases"), err) &&
