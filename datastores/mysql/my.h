@@ -46,6 +46,9 @@ bool mysql_reload(struct task *task, struct json_object *restart_needed, struct 
 /* Adds names of settings of ours that the running server does not have in force. */
 bool my_find_restart_needed(struct task *task, struct connection *db, struct json_object *names,
                             struct error *err);
+/* Adds a finding for each setting of the running server that the next start takes back (C20). */
+bool my_find_changed(struct task *task, struct connection *db, struct json_object *findings,
+                     struct error *err);
 /* SET GLOBAL name = value, as a number where it is one; value NULL: the server's default. False
  * with err: look at my_errno(). */
 bool my_set_global(struct connection *db, const char *name, const char *value, struct error *err);

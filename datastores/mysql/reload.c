@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "finding.h"
 #include "flavour.h"
 #include "json.h"
 #include "memory.h"
@@ -182,6 +183,37 @@ bool my_find_restart_needed(struct task *task, struct connection *db, struct jso
             (number != NULL || truth_of(now) >= 0) &&
             !same_value(json_object_get_string(setting.val), now))
             json_object_array_add(names, json_object_new_string(name));
+    }
+    return true;
+}
+
+/* Of what is not chosen: what is chosen and not in force waits for a restart. MySQL does not say
+ * what a start would give. */
+bool my_find_changed(struct task *task, struct connection *db, struct json_object *findings,
+                     struct error *err)
+{
+    static const char set_since_sql[] =
+        "SELECT LOWER(VARIABLE_NAME), GLOBAL_VALUE, DEFAULT_VALUE FROM "
+        "information_schema.SYSTEM_VARIABLES WHERE GLOBAL_VALUE_ORIGIN = 'SQL' AND GLOBAL_VALUE IS "
+        "NOT NULL AND DEFAULT_VALUE IS NOT NULL ORDER BY VARIABLE_NAME";
+
+    if (my_flavour(task) != &flavour_mariadb)
+        return true;
+
+    autoptr(json_object) chosen = my_settings(task, err);
+    autoptr(json_object) memory = chosen == NULL ? NULL : my_memory_settings(task, err);
+    autoptr(rows) rows = memory == NULL ? NULL : my_query(db, err, "%s", set_since_sql);
+    if (rows == NULL)
+        return false;
+    for (char **row = my_next(rows); row != NULL; row = my_next(rows)) {
+        if (json_get(chosen, row[0]) != NULL || json_get(memory, row[0]) != NULL ||
+            my_setting_is_chosen_by_us(row[0]) || same_value(row[2], row[1]))
+            continue;
+        autofree char *message = xasprintf("'%s' is '%s' now and will be '%s': SET GLOBAL is not "
+                                           "kept",
+                                           row[0], row[1], row[2]);
+        finding_add(findings, "warning", "setting_changed", message,
+                    "to keep it: dbguestctl instance configure");
     }
     return true;
 }

@@ -130,5 +130,5 @@ bool mysql_check_upgrade(struct task *task, struct json_object *target,
         finding_add(findings, "warning", "prepared_transactions", message,
                     "end them with XA COMMIT or XA ROLLBACK");
     }
-    return true;
+    return my_find_changed(task, db, findings, err);
 }

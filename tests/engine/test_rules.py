@@ -219,6 +219,34 @@ def test_c10_what_a_dead_worker_left_in_the_engine_is_ended_before_it_is_judged(
     assert "late" not in [user["name"] for user in users]
 
 
+@pytest.mark.parametrize("name, record, outcome", [
+    ("late", '"present"', "interrupted"),  # nothing was done yet
+    ("late", '{"commit"', "ok"),  # done, and nobody said so
+    ("anna", '"present"', "interrupted"),  # there before: not this job's work
+])
+def test_c11_recovery_says_done_or_not_done_without_a_secret(real, name, record, outcome):
+    begin(real)
+    when = "after" if record == '"present"' else "before"
+    real.rule((when, "stop", record))
+    job = real.submit("user.create", instance="main", users=[{"name": name,
+                                                              "password": "late-pass-1"}])
+    worker = real.await_rules(job, stop=True)
+    folder = real.state / "jobs/open" / job
+    before = [] if name == "late" else [name]
+    journal = (folder / "journal").read_text(errors="replace")
+    assert f'"present":{json.dumps(before)}' in journal.replace(" ", "")
+    real.kill_daemon()
+    os.kill(worker, signal.SIGKILL)
+    assert not [path for path in folder.iterdir() if b"late-pass-1" in path.read_bytes()]
+    for path in (real.run_dir / "secrets").iterdir():
+        path.unlink()
+    real.up()
+    assert ended(real, job)[0] == outcome
+    users = [user["name"] for user in real.call("user.list", instance="main")["users"]]
+    assert sorted(users) == sorted({"anna"} | ({name} if outcome == "ok" else set()))
+    assert real.serving()
+
+
 @pytest.mark.parametrize("real", ["postgresql", "mariadb"], indirect=True)
 def test_c15_what_lies_outside_is_refused(real):
     begin(real)
@@ -266,6 +294,35 @@ def test_c19_events_of_the_server_wait_while_it_is_closed(real):
     wait_for(lambda: ask(real, count) > seen, 10, "events once it is open again")
 
 
+def drained(publisher, seconds):
+    """How often somebody came within that time."""
+    ends, count = time.monotonic() + seconds, 0
+    while (left := ends - time.monotonic()) > 0:
+        publisher.settimeout(left)
+        with contextlib.suppress(TimeoutError):
+            publisher.accept()[0].close()
+            count += 1
+    return count
+
+
+@pytest.mark.parametrize("real", ["mariadb"], indirect=True)
+def test_c19_threads_of_a_replica_are_off_while_it_is_closed(real):
+    begin(real)
+    with socket.socket() as publisher:
+        publisher.bind(("127.0.0.1", 0))
+        publisher.listen()
+        ask(real, "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_USER = 'x', MASTER_PORT ="
+                  f" {publisher.getsockname()[1]}, MASTER_CONNECT_RETRY = 1")
+        ask(real, "START SLAVE")
+        assert drained(publisher, 4) > 1, "it follows while it serves"
+        job, worker = pause(real, "instance.upgrade", '{"begin":"prove"', version=real.new)
+        drained(publisher, 0.5)
+        assert drained(publisher, 3) == 0, "it follows behind the gate"
+        os.kill(worker, signal.SIGCONT)
+        outcome, error = ended(real, job)
+        assert outcome == "ok", error
+
+
 @pytest.mark.parametrize("real", ["postgresql"], indirect=True)
 def test_c19_a_copy_that_is_verified_subscribes_to_nobody(real):
     begin(real)
@@ -307,6 +364,27 @@ def test_c20_what_lives_only_in_memory_survives_an_upgrade(real):
     client.close()
     assert b"77" in ask(real, "CONFIG GET slowlog-max-len")
     assert b"allkeys-lru" in ask(real, "CONFIG GET maxmemory-policy")
+
+
+@pytest.mark.parametrize("real", ["mariadb"], indirect=True)
+def test_c20_what_is_set_in_memory_only_is_told_before_an_upgrade_ends_it(real):
+    begin(real)
+    real.call("instance.configure", instance="main", settings={"max_connections": 120})
+    real.call("instance.configure", instance="main", settings={"table_open_cache": None})
+
+    def told():
+        check = real.call("instance.check_upgrade", instance="main", version=real.new)
+        return [row["message"] for row in check["findings"] if row["reason"] == "setting_changed"]
+    assert not told(), "as configured, whoever set it"
+    usual = ask(real, "SELECT @@long_query_time")
+    ask(real, "SET GLOBAL long_query_time = 77")
+    ask(real, "SET GLOBAL sql_mode = 'ANSI'")
+    ask(real, "SET GLOBAL sql_mode = DEFAULT")
+    assert [message.split("'")[1] for message in told()] == ["long_query_time"], told()
+    outcome, error = ended(real, real.submit("instance.upgrade", instance="main", version=real.new))
+    assert outcome == "ok", error
+    assert ask(real, "SELECT @@GLOBAL.long_query_time") == usual
+    assert ask(real, "SELECT @@GLOBAL.max_connections") == 120
 
 
 class Committer(threading.Thread):
