@@ -1,8 +1,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "hash.h"
 #include "cleanup.h"
+#include "hash.h"
 #include "unit.h"
 
 #define COUNT 200
