@@ -244,10 +244,15 @@ static bool lacks_channels(const char *line)
 static void add_agent(struct text *text, struct task *task, const char *secret)
 {
     autofree char *hash = password_hash(secret);
+    const char *channels = redis_at_least(task, "6.2") ? "&* " : "";
 
-    text_add(text, "user default reset\n");
-    text_printf(text, "user " REDIS_AGENT " on %s ~* %s+@all\n", hash,
-                redis_at_least(task, "6.2") ? "&* " : "");
+    /*
+     * Nobody can log in as it. But a server that loads its append-only file acts as it, and checks
+     * its rights at each EXEC: without any, all transactions and functions would be dropped, with
+     * no word (github.com/redis/redis/issues/14541, github.com/valkey-io/valkey/issues/3983).
+     */
+    text_printf(text, "user default reset ~* %s+@all\n", channels);
+    text_printf(text, "user " REDIS_AGENT " on %s ~* %s+@all\n", hash, channels);
 }
 
 static void add_lines(struct text *text, struct task *task, const struct acl *acl, bool closed)

@@ -33,6 +33,24 @@ def test_a_new_instance_serves(daemon, instance, shop, old):
     assert shop.count() > 1000
 
 
+def test_transactions_and_scripts_survive_a_restart(daemon, instance, datastore, shop):
+    if datastore not in ("redis", "valkey"):
+        pytest.skip("Redis and Valkey only: they play their file again as a user without rights")
+    client = shop.connect()
+    with client.pipeline(transaction=True) as pipeline:
+        pipeline.set("of:transaction", "1").rpush("list:of:transaction", "a", "b").execute()
+    client.eval("redis.call('SET', KEYS[1], 'a'); redis.call('SET', KEYS[2], 'b')", 2,
+                "of:script:1", "of:script:2")
+    client.set("of:command", "1")
+    client.close()
+    daemon.call("instance.restart", instance=instance)
+    client = shop.connect()
+    names = ["of:transaction", "list:of:transaction", "of:script:1", "of:script:2", "of:command"]
+    assert [name for name in names if not client.exists(name)] == []
+    client.delete(*names)
+    client.close()
+
+
 def test_list_shows_it_once(daemon, instance):
     names = [found["instance"] for found in daemon.call("instance.list")["instances"]]
     assert names.count(instance) == 1

@@ -352,6 +352,27 @@ def test_c19_a_copy_that_is_verified_subscribes_to_nobody(real):
 
 
 @pytest.mark.parametrize("real", ["redis"], indirect=True)
+def test_c19_keys_may_expire_while_it_is_closed_and_no_others_go(real):
+    begin(real)
+    client = real.shop.connect()
+    pipeline = client.pipeline()
+    for number in range(100):
+        pipeline.set(f"fleeting:{number}", "here", ex=4)
+        pipeline.set(f"lasting:{number}", "here")
+    pipeline.execute()
+    client.close()
+    job, worker = pause(real, "instance.upgrade", '{"begin":"prove"', version=real.new)
+    time.sleep(5)
+    os.kill(worker, signal.SIGCONT)
+    outcome, error = ended(real, job)
+    assert outcome == "ok", error
+    client = real.serving().shop.connect()
+    assert sum(client.exists(f"lasting:{number}") for number in range(100)) == 100
+    assert sum(client.exists(f"fleeting:{number}") for number in range(100)) == 0
+    client.close()
+
+
+@pytest.mark.parametrize("real", ["redis"], indirect=True)
 def test_c20_what_lives_only_in_memory_survives_an_upgrade(real):
     begin(real)
     ask(real, "ACL SETUSER fleeting on >fleeting-pass-1 ~fleeting:* +@all")
