@@ -263,6 +263,34 @@ bool upgrade_check(struct task *task, const char *version, struct json_object *r
     return examine(task, target, migrates, result, err);
 }
 
+struct json_object *upgrade_check_edge(struct task *task, struct json_object *check)
+{
+    struct json_object *edge = json_object_new_object();
+
+    json_add_string(edge, "datastore", task->engine->datastore);
+    json_add_string(edge, "from_version", task->engine->version);
+    json_add_string(edge, "version", json_get_string(check, "version"));
+    json_add(edge, "expected_outage_s", json_copy(json_get(check, "expected_outage_s")));
+    return edge;
+}
+
+void upgrade_check_what(struct task *task, struct json_object *findings)
+{
+    static const char *const severities[] = { "blocker", "warning", "note" };
+    int counts[ARRAY_SIZE(severities)] = { 0 };
+
+    for (size_t i = 0; i < json_object_array_length(findings); i++) {
+        const char *severity = json_get_string(json_object_array_get_idx(findings, i), "severity");
+
+        for (size_t k = 0; severity != NULL && k < ARRAY_SIZE(severities); k++)
+            counts[k] += strcmp(severity, severities[k]) == 0;
+    }
+    autofree char *blockers = units_count(counts[0], "blocker");
+    autofree char *warnings = units_count(counts[1], "warning");
+    autofree char *notes = units_count(counts[2], "note");
+    task_what(task, "%s, %s, %s", blockers, warnings, notes);
+}
+
 bool upgrade_check_blockers(struct task *task, struct json_object *result, struct error *err)
 {
     if (json_get_bool(result, "ok"))

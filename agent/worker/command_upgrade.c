@@ -21,18 +21,16 @@
 #include "prediction.h"
 #include "process.h"
 #include "state.h"
-#include "units.h"
 #include "upgrade_check.h"
 #include "upgrade_data.h"
 #include "upgrade_proof.h"
 #include "upgrade_report.h"
 
-#define HANG_MS                                                                                    \
-    60000 /* a version that nobody has used yet and that does not stop is ended then               \
-           */
+#define HANG_S 60.0 /* a version that nobody has used yet and that does not stop is ended then */
 
 /* The two generations; only one of them is task->engine at a time. */
 static struct engine *old_engine, *new_engine;
+
 static int number_fact(struct task *task, const char *name)
 {
     return (int)json_get_int(task->state->facts, name);
@@ -87,21 +85,9 @@ static bool set_engines(struct task *task, struct error *err)
 
 /* --- check --- */
 
-/* From what to what, and how long it is expected to be away. */
-static struct json_object *edge_of(struct json_object *check)
-{
-    struct json_object *edge = json_object_new_object();
-
-    json_add_string(edge, "datastore", old_engine->datastore);
-    json_add_string(edge, "from_version", old_engine->version);
-    json_add_string(edge, "version", json_get_string(check, "version"));
-    json_add(edge, "expected_outage_s", json_copy(json_get(check, "expected_outage_s")));
-    return edge;
-}
-
 static bool keep_check(struct task *task, struct json_object *check, struct error *err)
 {
-    struct json_object *facts = edge_of(check);
+    struct json_object *facts = upgrade_check_edge(task, check);
 
     json_add(facts, "settings_pending", json_copy(json_get(check, "settings_pending")));
     json_add_int(facts, "from", old_engine->number);
@@ -115,31 +101,14 @@ static bool keep_check(struct task *task, struct json_object *check, struct erro
     return task_keep_facts(task, facts, err);
 }
 
-static void count_findings(struct task *task, struct json_object *findings)
-{
-    static const char *const severities[] = { "blocker", "warning", "note" };
-    int counts[ARRAY_SIZE(severities)] = { 0 };
-
-    for (size_t i = 0; i < json_object_array_length(findings); i++) {
-        const char *severity = json_get_string(json_object_array_get_idx(findings, i), "severity");
-
-        for (size_t k = 0; severity != NULL && k < ARRAY_SIZE(severities); k++)
-            counts[k] += strcmp(severity, severities[k]) == 0;
-    }
-    autofree char *blockers = units_count(counts[0], "blocker");
-    autofree char *warnings = units_count(counts[1], "warning");
-    autofree char *notes = units_count(counts[2], "note");
-    task_what(task, "%s, %s, %s", blockers, warnings, notes);
-}
-
 static bool check(struct task *task, struct error *err)
 {
     autoptr(json_object) result = json_object_new_object();
 
     if (!upgrade_check(task, json_get_string(task->params, "version"), result, err))
         return false;
-    count_findings(task, json_get(result, "findings"));
-    task_about(task, edge_of(result));
+    upgrade_check_what(task, json_get(result, "findings"));
+    task_about(task, upgrade_check_edge(task, result));
     return upgrade_check_blockers(task, result, err) && keep_check(task, result, err);
 }
 
@@ -336,7 +305,7 @@ static bool old_runs(void)
 /* Nobody has used it: when it does not stop by itself it is ended, and the old one recovers. */
 static bool stop_new(struct task *task, struct error *err)
 {
-    double ends_at = process_clock_s() + HANG_MS / 1000.0;
+    double ends_at = process_clock_s() + HANG_S;
 
     /* An earlier recovery has been past here when the generation is gone, or half gone. */
     if (!open_new(task, err)) {

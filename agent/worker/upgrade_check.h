@@ -20,6 +20,10 @@ bool upgrade_check(struct task *task, const char *version, struct json_object *r
                    struct error *err);
 /* The newest version present that the task's engine may become; NULL when there is none. */
 char *upgrade_newest(struct task *task);
+/* Of a result: from what to what, and how long it is expected to be away. The caller owns it. */
+struct json_object *upgrade_check_edge(struct task *task, struct json_object *check);
+/* How many of each severity, as what the present step did. */
+void upgrade_check_what(struct task *task, struct json_object *findings);
 /* "blocked", with the findings, when result is not ok. */
 bool upgrade_check_blockers(struct task *task, struct json_object *result, struct error *err);
 

@@ -12,10 +12,12 @@ from ground import BUILD, Ground
 
 HOW = os.environ.get("DBGUEST_MATRIX", "")
 BY_NAME = {operation.name: operation for operation in matrix.OPERATIONS}
-NAMES = ["upgrade", "create", "backup.create", "backup.restore", "version.pull", "delete"]
+NAMES = ["upgrade", "upgrade, migrated", "create", "backup.create", "backup.restore", "version.pull",
+         "delete"]
 # Besides "all"; an owner that is not durable shows at create, and on btrfs only.
 PLAYED = {
-    "": {"ext4": NAMES, "xfs": ["upgrade"], "btrfs": ["upgrade", "create"]},
+    "": {"ext4": NAMES, "xfs": ["upgrade", "upgrade, migrated"],
+         "btrfs": ["upgrade", "create"]},
     "quick": {"ext4": ["upgrade"], "xfs": ["upgrade"], "btrfs": ["create"]},
 }
 # Where a sync that is missing would show.
