@@ -269,11 +269,44 @@ static bool adapt_database(struct task *task, const char *database, PGconn *db, 
            (update_extensions(task, db, err) && pg_run(task, db, first_analyze, err));
 }
 
+/*
+ * Whether C library or ICU are others than those that this data knows, asked once for all
+ * databases: one collation of each stands for all. Clients wait.
+ */
+static bool sorts_otherwise(struct task *task, bool *otherwise, struct error *err)
+{
+    static const char sql[] =
+        "SELECT EXISTS (SELECT FROM pg_database"
+        "  WHERE datcollversion <> pg_database_collation_actual_version(oid))"
+        " OR EXISTS (SELECT FROM (SELECT DISTINCT ON (collprovider) oid, collversion"
+        "  FROM pg_collation WHERE collversion IS NOT NULL ORDER BY collprovider, oid) one"
+        "  WHERE collversion <> pg_collation_actual_version(oid))";
+    autoptr(PGconn) db = pg_connect(task, "postgres", err);
+
+    if (db == NULL)
+        return false;
+    *otherwise = false;
+    if (PQserverVersion(db) < 150000)
+        return true;
+    autofree char *answer = pg_value(task, db, sql, err);
+    if (answer == NULL)
+        return false;
+    *otherwise = *answer == 't';
+    return true;
+}
+
 bool postgresql_adapt(struct task *task, struct json_object *noted, bool migrated,
                       struct error *err)
 {
     struct adapting adapting = { .noted = noted, .migrated = migrated };
+    bool needed = migrated;
 
+    if (!migrated && !sorts_otherwise(task, &needed, err))
+        return false;
+    if (!needed) {
+        task_what(task, "its libraries sort as those before");
+        return true;
+    }
     if (!each_database(task, adapt_database, &adapting, err))
         return false;
     task_what(task, "order of %u indexes proved, %u rebuilt%s", adapting.checked, adapting.rebuilt,

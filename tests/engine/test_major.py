@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 
+import psycopg2
 import pytest
 from conftest import CACHE, create
 from daemon import Daemon, Failure
@@ -205,6 +206,29 @@ def test_an_index_whose_order_has_changed_is_rebuilt(postgresql, pulled):
                ("SELECT count(*) FROM word WHERE w = %s", (BEFORE_OR_BEHIND,))) == [(1,)]
     assert ask(shop, "SELECT count(*) FROM pg_collation WHERE"
                " collversion <> pg_collation_actual_version(oid)") == [(0,)]
+
+
+def test_another_build_of_the_same_major_may_sort_otherwise_too(pulled):
+    """Played by data that says it was sorted by another ICU: Debian has one for each major."""
+    shop = postgresql_shop()
+    with Daemon(versions=CACHE / "versions") as daemon:
+        create(daemon, shop, pulled["postgresql old"], port=shop.arguments["port"])
+        ask(shop, 'CREATE TABLE word (w text COLLATE "de-x-icu")', "CREATE INDEX sorted ON word (w)",
+            "INSERT INTO word SELECT 'w' || i FROM generate_series(1, 100) i")
+        for name in "shop", "postgres":
+            agent = psycopg2.connect(host=str(daemon.run / "postgresql"), dbname=name,
+                                     port=shop.arguments["port"], user="postgres")
+            with agent, agent.cursor() as cursor:
+                cursor.execute("UPDATE pg_collation SET collversion = '1'"
+                               " WHERE collprovider = 'i'")
+            agent.close()
+        job = daemon.call("instance.upgrade", instance="postgresql",
+                          version=pulled["postgresql new"])["job"]
+        adapt, = [step for step in daemon.call("job.show", job=job)["steps"]
+                  if step["step"] == "adapt"]
+        assert adapt["what"] == "order of 1 indexes proved, 0 rebuilt"
+        assert ask(shop, "SELECT count(*) FROM pg_collation WHERE collname = 'de-x-icu'"
+                         " AND collversion = '1'") == [(0,)]
 
 
 @pytest.mark.parametrize("statement, reason", [
