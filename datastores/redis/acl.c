@@ -249,7 +249,7 @@ static void add_agent(struct text *text, struct task *task, const char *secret)
     /*
      * Nobody can log in as it. But a server that loads its append-only file acts as it, and checks
      * its rights at each EXEC: without any, all transactions and functions would be dropped, with
-     * no word (github.com/redis/redis/issues/14541, github.com/valkey-io/valkey/issues/3983).
+     * no word (issue 14541 of Redis, 3983 of Valkey).
      */
     text_printf(text, "user default reset ~* %s+@all\n", channels);
     text_printf(text, "user " REDIS_AGENT " on %s ~* %s+@all\n", hash, channels);
