@@ -82,8 +82,10 @@ static bool executes(const struct engine *engine, char **args, struct error *err
     struct process process;
 
     (void)err;
-    puts(process_find(atoi(args[0]), &process) && engine_executes_tree(engine, &process) ? "yes"
-                                                                                         : "no");
+    puts(process_find((pid_t)strtol(args[0], NULL, 10), &process) &&
+                 engine_executes_tree(engine, &process)
+             ? "yes"
+             : "no");
     return true;
 }
 

@@ -53,7 +53,7 @@ int conf_number(const char *name, int fallback)
 {
     char value[64];
 
-    return setting(name, value, sizeof(value)) ? atoi(value) : fallback;
+    return setting(name, value, sizeof(value)) ? (int)strtol(value, NULL, 10) : fallback;
 }
 
 const char *conf_version(void)
@@ -65,7 +65,7 @@ const char *conf_version(void)
 
 int conf_format(void)
 {
-    return atoi(version);
+    return (int)strtol(version, NULL, 10);
 }
 
 int conf_check(void)

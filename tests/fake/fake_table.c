@@ -123,7 +123,7 @@ static void apply(struct table *table, char *line)
         return;
     table->position += kind[0] != 'F';
     if (kind[0] == 'F')
-        table->format = atoi(key);
+        table->format = (int)strtol(key, NULL, 10);
     else if (kind[0] == 'S')
         put(table, key, value == NULL ? "" : value);
     else

@@ -4,6 +4,7 @@
  */
 #include "fuzz.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
@@ -16,7 +17,7 @@ static void must_be_told(const struct error *err, const char *path)
     size_t length = strlen(path);
 
     fuzz_must(strncmp(err->message, path, length) == 0 && err->message[length] == ':' &&
-                  atoi(err->message + length + 1) > 0,
+                  strtol(err->message + length + 1, NULL, 10) > 0,
               "an error names file and line");
 }
 

@@ -182,7 +182,7 @@ static void test_number_used_again_is_another_process(void **unused)
     assert_int_equal(process_open(&self), -1);
     assert_true(process_wait_end(&self, 0));
     self.start_time--;
-    strcpy(self.boot_id, "another boot");
+    snprintf(self.boot_id, sizeof(self.boot_id), "another boot");
     assert_false(process_lives(&self));
     assert_false(process_find(0, &self));
 }

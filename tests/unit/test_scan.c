@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "scan.h"
+#include "text.h"
 #include "unit.h"
 
 #define DEPTH 64
@@ -179,14 +180,14 @@ static void test_two_ids_are_no_id(void **unused)
 /* Brackets inside of params, which is a bracket deeper itself. */
 static int scan_nested(size_t brackets)
 {
-    static char text[200000];
+    autotext struct text text = { 0 };
     struct scan out;
-    size_t at = (size_t)sprintf(text, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"a\":");
 
-    memset(text + at, '[', brackets);
-    memset(text + at + brackets, ']', brackets);
-    strcpy(text + at + 2 * brackets, "}}");
-    return scan(text, &out);
+    text_add(&text, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"a\":");
+    for (size_t i = 0; i < 2 * brackets; i++)
+        text_add(&text, i < brackets ? "[" : "]");
+    text_add(&text, "}}");
+    return scan(text.bytes, &out);
 }
 
 static void test_depth_has_a_limit(void **unused)
