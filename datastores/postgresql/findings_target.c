@@ -7,7 +7,6 @@
 #include "json.h"
 #include "memory.h"
 #include "postgresql.h"
-#include "process.h"
 #include "site.h"
 
 #define NAMES_SHOWN "5"
@@ -64,19 +63,8 @@ static char *known_settings(struct task *task, struct json_object *target, struc
 
     engine.tree = tree;
     other.engine = &engine;
-    autofree char *program = postgresql_program(&other, "postgres", err);
-    const char *const argv[] = { program, "--describe-config", NULL };
-    const struct engine_tool tool = {
-        .argv = argv,
-        .without_data = true,
-        .tick = task_tick,
-        .context = task,
-    };
-    autoresult struct process_result result = { 0 };
-
-    if (program == NULL || !engine_check_tool(&engine, &tool, &result, err))
-        return NULL;
-    return xasprintf("\n%s", result.output.bytes);
+    autofree char *said = postgresql_ask_server(&other, "--describe-config", err);
+    return said == NULL ? NULL : xasprintf("\n%s", said);
 }
 
 bool postgresql_check_known(struct task *task, PGconn *db, struct json_object *target,

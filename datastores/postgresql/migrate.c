@@ -149,13 +149,13 @@ static bool say_why(const struct engine *engine, const struct process_result *re
     return error_native(err, text_last_lines(said.bytes, LOG_LINES));
 }
 
-/* With the options that its `--check` and the real run share; more is NULL-ended. */
-static bool run_pg_upgrade(struct task *task, struct engine *from, const char *const more[],
-                           bool stopped, struct error *err)
+static bool run_pg_upgrade(struct task *task, struct engine *from, const char *mode,
+                           struct error *err)
 {
     autofree char *program = postgresql_program(task, "pg_upgrade", err);
     autofree char *work = postgresql_work(task->engine);
     autofree char *jobs = xasprintf("%ld", sysconf(_SC_NPROCESSORS_ONLN));
+    bool syncs = postgresql_major(task->engine->version) < 15;
 
     if (program == NULL)
         return false;
@@ -163,21 +163,18 @@ static bool run_pg_upgrade(struct task *task, struct engine *from, const char *c
     static const char shims[] = ENGINE_WORK "/old";
     /* The dump of a database locks all of its tables at once. */
     static const char locks[] = "-c max_locks_per_transaction=1024";
-    const char *argv[32] = { program, "-b",        shims, "-B",       bin,  "-d",        ENGINE_OLD,
-                             "-D",    ENGINE_DATA, "-U",  "postgres", "-s", ENGINE_WORK, "-j",
-                             jobs,    "-o",        locks, "-O",       locks };
-    size_t count = 0;
-
-    while (argv[count] != NULL)
-        count++;
-    for (; *more != NULL && count + 1 < ARRAY_SIZE(argv); more++)
-        argv[count++] = *more;
-
+    /* All of it is synced at once afterwards, by us. */
+    const char *const argv[] = {
+        program, "-b",        shims, "-B",       bin,   "-d",        ENGINE_OLD,
+        "-D",    ENGINE_DATA, "-U",  "postgres", "-s",  ENGINE_WORK, "-j",
+        jobs,    "-o",        locks, "-O",       locks, mode,        syncs ? NULL : "--no-sync",
+        NULL
+    };
     const struct engine_tool tool = {
         .argv = argv,
         .work = work,
         .other = from,
-        .on_stopped_data = stopped,
+        .on_stopped_data = true,
         .tick = task_tick,
         .context = task,
     };
@@ -191,20 +188,17 @@ bool postgresql_migrate(struct task *task, struct engine *from, enum file_copy h
                         struct error *err)
 {
     autofree char *work = postgresql_work(task->engine);
-    /* All of it is synced at once afterwards, by us. */
-    const char *const more[] = { how == FILE_CLONE ? "--clone" : "--copy",
-                                 postgresql_major(task->engine->version) >= 15 ? "--no-sync" : NULL,
-                                 NULL };
+    const char *mode = how == FILE_CLONE ? "--clone" : "--copy";
     /* Of pg_upgrade's own sessions: what counts is who comes afterwards. */
     autofree char *statistics = xasprintf("%s/pg_stat/pgstat.stat", task->engine->files);
     double began = process_clock_s();
 
     if (!make_work(task, from, work, err) || !make_cluster(task, from, err) ||
-        !run_pg_upgrade(task, from, more, true, err) || !file_remove(statistics, err) ||
+        !run_pg_upgrade(task, from, mode, err) || !file_remove(statistics, err) ||
         !file_sync_tree(task->engine->files, err))
         return false;
     pg_sessions_forget();
-    task_what(task, "pg_upgrade %s, %d to %d, %.1f s", more[0], postgresql_major(from->version),
+    task_what(task, "pg_upgrade %s, %d to %d, %.1f s", mode, postgresql_major(from->version),
               postgresql_major(task->engine->version), process_clock_s() - began);
     return true;
 }

@@ -64,6 +64,8 @@ enum edge postgresql_edge(const char *from, const char *to, const char **reason)
 int postgresql_major(const char *version);
 /* 18 of "15.18". */
 int postgresql_minor(const char *version);
+/* What the tree's server prints for an option that starts nothing; NULL with err. Caller frees. */
+char *postgresql_ask_server(struct task *task, const char *question, struct error *err);
 /* "72.1"; NULL where there is none. Caller frees. */
 char *postgresql_icu(const char *tree);
 

@@ -36,10 +36,10 @@ static char *version_of(const char *line)
     return xstrndup(line, strcspn(line, " \n"));
 }
 
-static char *ask_version(struct task *task, struct error *err)
+char *postgresql_ask_server(struct task *task, const char *question, struct error *err)
 {
     autofree char *program = postgresql_program(task, "postgres", err);
-    const char *const argv[] = { program, "--version", NULL };
+    const char *const argv[] = { program, question, NULL };
     const struct engine_tool tool = {
         .argv = argv,
         .without_data = true,
@@ -50,10 +50,17 @@ static char *ask_version(struct task *task, struct error *err)
 
     if (program == NULL || !engine_check_tool(task->engine, &tool, &result, err))
         return NULL;
-    char *version = version_of(result.output.bytes == NULL ? "" : result.output.bytes);
-    if (version == NULL) {
+    return steal(result.output.bytes);
+}
+
+static char *ask_version(struct task *task, struct error *err)
+{
+    autofree char *said = postgresql_ask_server(task, "--version", err);
+    char *version = said == NULL ? NULL : version_of(said);
+
+    if (said != NULL && version == NULL) {
         error_set(err, ERROR_INCOMPATIBLE, "the tree's postgres does not say its version");
-        error_native(err, result.output.bytes == NULL ? "" : result.output.bytes);
+        error_native(err, said);
     }
     return version;
 }
