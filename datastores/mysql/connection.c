@@ -198,92 +198,15 @@ struct connection *my_connect_for_change(struct task *task, struct error *err)
     return NULL;
 }
 
-/* Whether name's characters would be a pattern in GRANT and must be escaped depends on the server.
- */
-static void add_identifier(struct text *out, const char *name, bool pattern)
-{
-    text_add(out, "`");
-    for (const char *c = name; *c != '\0'; c++) {
-        if (*c == '`')
-            text_add(out, "`");
-        if (pattern && (*c == '_' || *c == '%' || *c == '\\'))
-            text_add(out, "\\");
-        text_add_bytes(out, c, 1);
-    }
-    text_add(out, "`");
-}
-
-static void add_literal(struct text *out, MYSQL *mysql, const char *value)
+void my_add_literal(struct connection *db, struct text *out, const char *value)
 {
     size_t length = strlen(value);
     autofree char *quoted = xmalloc(2 * length + 1);
-    unsigned long used = mysql_real_escape_string(mysql, quoted, value, length);
+    unsigned long used = mysql_real_escape_string(db->mysql, quoted, value, length);
 
     text_add(out, "'");
     text_add_bytes(out, quoted, used);
     text_add(out, "'");
-}
-
-/* A format on its way to SQL. */
-struct formatting {
-    struct connection *db;
-    struct text out;
-    va_list arguments;
-};
-
-/* NOLINTBEGIN(clang-analyzer-valist.Uninitialized): our callers have started it. */
-static void format_one(struct formatting *formatting, char kind)
-{
-    struct connection *db = formatting->db;
-    struct text *out = &formatting->out;
-
-    switch (kind) {
-    case 'I':
-        add_identifier(out, va_arg(formatting->arguments, const char *), false);
-        break;
-    case 'P':
-        add_identifier(out, va_arg(formatting->arguments, const char *),
-                       db->flavour->grants_by_pattern);
-        break;
-    case 'A':
-        add_literal(out, db->mysql, va_arg(formatting->arguments, const char *));
-        text_add(out, "@'%'");
-        break;
-    case 'L':
-        add_literal(out, db->mysql, va_arg(formatting->arguments, const char *));
-        break;
-    case 's':
-        text_add(out, va_arg(formatting->arguments, const char *));
-        break;
-    case 'u':
-        text_printf(out, "%llu", (unsigned long long)va_arg(formatting->arguments, uint64_t));
-        break;
-    default:
-        text_add(out, "%");
-    }
-}
-/* NOLINTEND(clang-analyzer-valist.Uninitialized) */
-
-static char *format_all(struct formatting *formatting, const char *format)
-{
-    text_add(&formatting->out, "");
-    for (const char *c = format; *c != '\0'; c++) {
-        if (*c == '%')
-            format_one(formatting, *++c);
-        else
-            text_add_bytes(&formatting->out, c, 1);
-    }
-    return formatting->out.bytes;
-}
-
-char *my_format(struct connection *db, const char *format, ...)
-{
-    struct formatting formatting = { .db = db };
-
-    va_start(formatting.arguments, format);
-    char *sql = format_all(&formatting, format);
-    va_end(formatting.arguments);
-    return sql;
 }
 
 static MYSQL_RES *ask(struct connection *db, const char *sql, size_t length, struct error *err)
@@ -311,10 +234,10 @@ bool my_run_sql(struct connection *db, const char *sql, size_t length, struct er
 
 bool my_run(struct connection *db, struct error *err, const char *format, ...)
 {
-    struct formatting formatting = { .db = db };
+    struct my_formatting formatting = { .db = db };
 
     va_start(formatting.arguments, format);
-    autofree char *sql = format_all(&formatting, format);
+    autofree char *sql = my_format_all(&formatting, format);
     va_end(formatting.arguments);
     return my_run_sql(db, sql, strlen(sql), err);
 }
@@ -333,10 +256,10 @@ static struct rows *query(struct connection *db, const char *sql, struct error *
 
 struct rows *my_query(struct connection *db, struct error *err, const char *format, ...)
 {
-    struct formatting formatting = { .db = db };
+    struct my_formatting formatting = { .db = db };
 
     va_start(formatting.arguments, format);
-    autofree char *sql = format_all(&formatting, format);
+    autofree char *sql = my_format_all(&formatting, format);
     va_end(formatting.arguments);
     return query(db, sql, err);
 }
@@ -370,20 +293,20 @@ static char *first_value(struct connection *db, const char *sql, struct error *e
 
 char *my_value(struct connection *db, struct error *err, const char *format, ...)
 {
-    struct formatting formatting = { .db = db };
+    struct my_formatting formatting = { .db = db };
 
     va_start(formatting.arguments, format);
-    autofree char *sql = format_all(&formatting, format);
+    autofree char *sql = my_format_all(&formatting, format);
     va_end(formatting.arguments);
     return first_value(db, sql, err);
 }
 
 int64_t my_number(struct connection *db, struct error *err, const char *format, ...)
 {
-    struct formatting formatting = { .db = db };
+    struct my_formatting formatting = { .db = db };
 
     va_start(formatting.arguments, format);
-    autofree char *sql = format_all(&formatting, format);
+    autofree char *sql = my_format_all(&formatting, format);
     va_end(formatting.arguments);
 
     autofree char *value = first_value(db, sql, err);

@@ -9,11 +9,13 @@
 #ifndef MYSQL_CONNECTION_H
 #define MYSQL_CONNECTION_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "cleanup.h"
+#include "text.h"
 
 struct error;
 struct flavour;
@@ -34,6 +36,15 @@ DEFINE_AUTOPTR(connection, my_close)
  * account ('name'@'%'), %L a literal, %s SQL of ours, %u an uint64_t. Caller frees.
  */
 char *my_format(struct connection *db, const char *format, ...);
+/* A format on its way to SQL, for functions like it: start arguments, end them afterwards. */
+struct my_formatting {
+    struct connection *db;
+    struct text out;
+    va_list arguments;
+};
+char *my_format_all(struct my_formatting *formatting, const char *format);
+/* A literal, quoted as this connection wants it. */
+void my_add_literal(struct connection *db, struct text *out, const char *value);
 
 /* One statement; rows it may have are dropped. */
 bool my_run(struct connection *db, struct error *err, const char *format, ...);
